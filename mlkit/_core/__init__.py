@@ -1,0 +1,1 @@
+"""The ground floor: codec, ids, clock, hashing, names, plugins, settings; knows no domain."""

@@ -1,0 +1,36 @@
+"""What the environment says: where the default store, the cache and the spool are."""
+
+import os
+from pathlib import Path
+
+
+def default_store_url() -> str:
+    """Give the URL of the store that is used when none is named.
+
+    It is `$MLKIT_STORE`, else `.mlkit` in the working directory.
+    """
+    return os.environ.get("MLKIT_STORE") or ".mlkit"
+
+
+def cache_dir() -> Path:
+    """Give the folder for copies of remote objects, all of which can be fetched again.
+
+    It is `$MLKIT_CACHE`, else `mlkit` in the user's cache folder (`$XDG_CACHE_HOME`).
+    """
+    named = os.environ.get("MLKIT_CACHE")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "mlkit"
+
+
+def spool_dir() -> Path:
+    """Give the folder for what isn't yet in a remote store, and mustn't be lost.
+
+    It is `$MLKIT_SPOOL`, else `mlkit/spool` in the user's state folder (`$XDG_STATE_HOME`).
+    """
+    named = os.environ.get("MLKIT_SPOOL")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "mlkit" / "spool"
