@@ -1,0 +1,1 @@
+"""Objects: blobs, chunks in packs, manifests, numbered documents, and their verification."""

@@ -1,0 +1,219 @@
+"""Whole files kept under the digest of their content: `blobs/<aa>/<sha256>`."""
+
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
+
+from attrs import field, frozen
+
+from mlkit._core.hashing import Hasher, digest_bytes, digest_file, digest_stream, hex_of
+from mlkit._core.ids import token
+from mlkit.errors import Corrupt, InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from mlkit.storage.protocol import Storage
+
+ROOT = "blobs"
+_PIECE = 8 << 20
+_IN_MEMORY = 8 << 20
+
+
+def object_path(root: str, digest: str) -> str:
+    """Give the place of a content-addressed object below a root.
+
+    Args:
+        root: `blobs` or `packs`.
+        digest: The digest of the object's bytes.
+
+    Raises:
+        Corrupt: The text is no digest.
+
+    Example:
+        >>> object_path("blobs", digest_bytes(b""))[:20]
+        'blobs/e3/e3b0c44298f'
+    """
+    digits = hex_of(digest)
+    return f"{root}/{digits[:2]}/{digits}"
+
+
+def damaged(path: str) -> Corrupt:
+    """Give the error for an object whose bytes don't match its name."""
+    message = f"{path} doesn't match its digest: its bytes were damaged or replaced"
+    return Corrupt(message, hint="store.verify() lists all damage and what it hurts")
+
+
+@frozen
+class Blobs:
+    """The immutable whole files of a store: models, artifacts, manifests.
+
+    Any number of threads and processes may put and read at once: a name is its content, so two
+    writers of a name write the same bytes.
+
+    Args:
+        storage: Where they lie.
+
+    Example:
+        >>> from mlkit.storage.memory import MemoryStorage
+        >>> blobs = Blobs(MemoryStorage("blobs-example"))
+        >>> digest = blobs.put(b"weights")
+        >>> blobs.read(digest)
+        b'weights'
+    """
+
+    storage: "Storage" = field()
+
+    def put(self, data: "bytes | Path | BinaryIO") -> str:
+        """Store bytes, a file or the rest of a stream, unless it is there already.
+
+        Args:
+            data: The bytes, the path of a file, or a stream; files and streams are never held in
+                memory whole.
+
+        Returns:
+            The digest, under which the bytes are found again.
+
+        Raises:
+            InvalidInput: The file changed between its digest and its copy.
+        """
+        if isinstance(data, bytes):
+            return self._put_bytes(data)
+        if isinstance(data, Path):
+            with data.open("rb") as stream:
+                return self._put_stream(stream, str(data))
+        if data.seekable():
+            return self._put_stream(data, "The stream")
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
+            while piece := data.read(_PIECE):
+                spool.write(piece)
+            spool.seek(0)
+            return self._put_stream(cast("BinaryIO", spool), "The stream")
+
+    def _put_bytes(self, data: bytes) -> str:
+        digest = digest_bytes(data)
+        if not self._holds(digest, len(data)):
+            self.storage.write(object_path(ROOT, digest), data)
+        return digest
+
+    def _put_stream(self, stream: BinaryIO, what: str) -> str:
+        start = stream.tell()
+        digest = digest_stream(stream)
+        size = stream.tell() - start
+        if not self._holds(digest, size):
+            stream.seek(start)
+            self.storage.write(object_path(ROOT, digest), _Witness(stream, digest, what))
+        return digest
+
+    def _holds(self, digest: str, size: int) -> bool:
+        """Tell whether the object is there in its full length; a cut one is written again."""
+        try:
+            return self.storage.stat(object_path(ROOT, digest)).size == size
+        except NotFound:
+            return False
+
+    def contains(self, digest: str) -> bool:
+        """Tell whether an object of this digest is there, without reading it."""
+        try:
+            self.storage.stat(object_path(ROOT, digest))
+        except NotFound:
+            return False
+        return True
+
+    def size(self, digest: str) -> int:
+        """Give the size in bytes.
+
+        Raises:
+            NotFound: There is no such blob.
+        """
+        return self.storage.stat(object_path(ROOT, digest)).size
+
+    def read(self, digest: str) -> bytes:
+        """Give the bytes, after checking them.
+
+        Raises:
+            NotFound: There is no such blob.
+            Corrupt: The bytes don't match the digest.
+        """
+        path = object_path(ROOT, digest)
+        data = self.storage.read(path)
+        if digest_bytes(data) != digest:
+            raise damaged(path)
+        return data
+
+    def path(self, digest: str, cache: Path) -> Path:
+        """Give the blob as a local file, after checking it; it must not be changed.
+
+        Args:
+            digest: The digest of the blob.
+            cache: A folder for the copy of a blob that isn't a local file. Any number of processes
+                may share it.
+
+        Returns:
+            The blob itself in a local store, else its copy in the cache.
+
+        Raises:
+            NotFound: There is no such blob.
+            Corrupt: The bytes don't match the digest.
+        """
+        path = object_path(ROOT, digest)
+        local = self.storage.local_path(path)
+        if local is not None:
+            if not local.is_file():
+                message = f"{path} is missing from the store"
+                raise NotFound(message, hint="store.verify() says what it hurts")
+            if digest_file(local) != digest:
+                raise damaged(path)
+            return local
+        copy = cache / path
+        if not (copy.is_file() and digest_file(copy) == digest):
+            self._download(digest, copy)
+        return copy
+
+    def _download(self, digest: str, copy: Path) -> None:
+        path = object_path(ROOT, digest)
+        size = self.storage.stat(path).size
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        temporary = copy.with_name(f".{copy.name}.{token()}")
+        hasher = Hasher()
+        try:
+            with temporary.open("xb") as stream:
+                for start in range(0, size, _PIECE):
+                    piece = self.storage.read(path, start, min(start + _PIECE, size))
+                    hasher.update(piece)
+                    stream.write(piece)
+            if hasher.digest != digest:
+                raise damaged(path)
+            os.replace(temporary, copy)  # noqa: PTH105 - the pair of names reads better
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+class _Witness(io.RawIOBase):
+    """A stream that fails at its end when it wasn't what its digest says.
+
+    It fails inside the storage's write, so that an atomic write leaves nothing behind.
+    """
+
+    def __init__(self, inner: IO[bytes], digest: str, what: str) -> None:
+        super().__init__()
+        self._inner = inner
+        self._expected = digest
+        self._what = what
+        self._hasher = Hasher()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        piece = self._inner.read(size)
+        self._hasher.update(piece)
+        if (size < 0 or (size > 0 and not piece)) and self._hasher.digest != self._expected:
+            message = f"{self._what} changed while it was stored"
+            raise InvalidInput(message, hint="Store it again when nobody writes to it")
+        return piece
+
+    def readinto(self, buffer: "memoryview", /) -> int:  # type: ignore[override]
+        piece = self.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
