@@ -1,0 +1,1 @@
+"""Segments of a run's events: framing, the writer at the log call's speed, the reader."""

@@ -1,0 +1,113 @@
+"""Records: what the payloads of a segment's frames mean.
+
+The first byte of a payload is its kind::
+
+    1  event    JSON: {"time": ns, "event": name, …}
+    2  keys     u8 kind, 3 bytes zero, u32 number, then JSON: a list of metric names
+    3  points   u8 kind, 3 bytes zero, u32 number, i64 step, i64 time in ns, f64 a key
+    4  points   the same with an f64 step
+
+`number` is the segment's own for a list of keys that a record of kind 2 has introduced before.
+Payloads of kinds that a reader doesn't know are skipped, so later versions may add some.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from struct import Struct
+from struct import error as struct_error
+from typing import Any
+
+from attrs import frozen
+
+from mlkit._core.codec import decode_value, encode_value
+from mlkit.errors import Corrupt
+
+EVENT, KEYS, POINTS, FLOAT_POINTS = 1, 2, 3, 4
+
+KEYS_HEAD = Struct("<B3xI")
+
+
+@frozen
+class Event:
+    """Something that happened once: params set, an artifact kept, a heartbeat.
+
+    Attributes:
+        name: What happened.
+        time: When, in nanoseconds since 1970, UTC.
+        body: The rest.
+    """
+
+    name: str
+    time: int
+    body: Mapping[str, Any]
+
+
+@frozen
+class Points:
+    """The values of several metrics at one step.
+
+    Attributes:
+        keys: The metrics' names.
+        step: The step, an int or a float.
+        time: When, in nanoseconds since 1970, UTC.
+        values: A value a key.
+    """
+
+    keys: tuple[str, ...]
+    step: int | float
+    time: int
+    values: tuple[float, ...]
+
+
+@lru_cache(maxsize=4096)
+def points_struct(count: int, *, float_step: bool = False) -> Struct:
+    """Give the layout of a points record with so many values."""
+    return Struct(f"<B3xI{'d' if float_step else 'q'}q{count}d")
+
+
+def encode_event(name: str, time: int, body: Mapping[str, Any]) -> bytes:
+    """Give the payload of an event."""
+    return bytes((EVENT,)) + encode_value({"time": time, "event": name, **body}).encode(
+        "utf-8", "surrogatepass"
+    )
+
+
+def encode_keys(number: int, keys: tuple[str, ...]) -> bytes:
+    """Give the payload that introduces a list of keys."""
+    return KEYS_HEAD.pack(KEYS, number) + encode_value(keys).encode("utf-8", "surrogatepass")
+
+
+def decode_records(payloads: Iterable[bytes], where: str) -> Iterator[Event | Points]:
+    """Give the records of a segment in the order they were written.
+
+    Args:
+        payloads: The payloads of the segment's frames.
+        where: The segment's path, for messages.
+
+    Raises:
+        Corrupt: A payload's CRC was right, but it isn't what its kind says.
+    """
+    keysets: dict[int, tuple[str, ...]] = {}
+    for index, payload in enumerate(payloads):
+        try:
+            kind = payload[0]
+            if kind in (POINTS, FLOAT_POINTS):
+                yield decode_points(payload, keysets)
+            elif kind == EVENT:
+                body = decode_value(payload[1:].decode("utf-8", "surrogatepass"))
+                yield Event(body.pop("event"), body.pop("time"), body)
+            elif kind == KEYS:
+                number = KEYS_HEAD.unpack_from(payload)[1]
+                text = payload[KEYS_HEAD.size :].decode("utf-8", "surrogatepass")
+                keysets[number] = tuple(decode_value(text))
+        except (ValueError, KeyError, TypeError, AttributeError, struct_error) as error:
+            message = f"Record {index} of {where} can't be read: {error!r}"
+            raise Corrupt(message) from error
+
+
+def decode_points(payload: bytes, keysets: Mapping[int, tuple[str, ...]]) -> Points:
+    """Give the points of a payload of kind 3 or 4."""
+    keys = keysets[KEYS_HEAD.unpack_from(payload)[1]]
+    layout = points_struct(len(keys), float_step=payload[0] == FLOAT_POINTS)
+    _, _, step, time, *values = layout.unpack(payload)
+    return Points(keys, step, time, tuple(values))

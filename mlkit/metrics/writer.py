@@ -1,0 +1,230 @@
+"""The writing side of segments: one `write(2)` a call, no lock, no fsync, nothing in between.
+
+Bytes that `write(2)` took belong to the kernel, so they survive the death of the process by any
+signal. A file opened with `O_APPEND` takes each write whole, so threads share it without a lock.
+"""
+
+import errno
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from itertools import count
+from struct import error as struct_error
+from typing import Any, Protocol, SupportsFloat
+
+from mlkit._core.clock import Clock
+from mlkit.errors import InvalidInput
+from mlkit.metrics.framing import HEADER, LONGEST, crc32, frame, word_of
+from mlkit.metrics.records import (
+    FLOAT_POINTS,
+    POINTS,
+    Points,
+    decode_points,
+    encode_event,
+    encode_keys,
+    points_struct,
+)
+
+KEYSETS = 4096
+"""So many different lists of keys a segment keeps; past them each key is a record of its own."""
+
+_LARGEST = 1 << 63
+_EXACT = 1 << 53
+_NOT_PLAIN = (KeyError, IndexError, AttributeError, struct_error, TypeError, ValueError, OverflowError)
+
+
+_Keyset = tuple[int, int, int, Callable[..., bytes], "tuple[count[int], ...]"]
+"""Of a list of keys: its number, its frame's word and size, its layout's pack, its counters."""
+
+
+class RawFile(Protocol):
+    """What a segment needs of a file: unbuffered, each write appended whole."""
+
+    def write(self, data: bytes, /) -> int | None:
+        """Append the bytes; gives how many were taken."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class SegmentWriter:
+    """Writes one segment: points at the speed of the log call, and events.
+
+    A writer belongs to one process; its threads may share it. When a write fails (a full disk, a
+    vanished mount) the OSError leaves here, and the caller goes on with a new segment.
+
+    Args:
+        file: Where the frames go.
+        clock: Gives the time of points.
+        counters: How many points without a step each key has had, shared by the segments of a
+            writer.
+    """
+
+    def __init__(self, file: RawFile, clock: Clock, counters: dict[str, "count[int]"]) -> None:
+        self._file = file
+        self._write = file.write
+        self._clock = clock
+        self._counters = counters
+        self._numbers = count()
+        self._keysets: dict[tuple[str, ...], _Keyset] = {}
+        self._keys: dict[int, tuple[str, ...]] = {}
+        self._last: dict[int, bytes] = {}
+
+    def points(self, values: Mapping[str, SupportsFloat], step: float | None) -> None:
+        """Write the values of one call.
+
+        Args:
+            values: A number a key: floats, ints, bools, numpy scalars, tensors of one element.
+            step: Any int or float; None counts up by itself, for each key from 0.
+
+        Raises:
+            InvalidInput: A key, a value or the step is none; what could be kept was written.
+            OSError: The file didn't take it.
+        """
+        steps = None
+        try:
+            number, word, size, pack, counters = self._keysets[tuple(values)]
+            if step is None:
+                steps = [next(counter) for counter in counters]
+                if steps.count(steps[0]) == len(steps):
+                    step = steps[0]
+            payload = pack(POINTS, number, step, self._clock(), *values.values())
+        except _NOT_PLAIN:
+            self._points_slowly(values, step, steps)
+            return
+        if self._write(HEADER.pack(word, crc32(payload)) + payload) != size:
+            raise _cut_short()
+        self._last[number] = payload
+
+    def event(self, name: str, body: Mapping[str, Any]) -> None:
+        """Write an event.
+
+        Raises:
+            InvalidInput: It can't be kept as JSON, or is larger than a record may be.
+            OSError: The file didn't take it.
+        """
+        payload = encode_event(name, self._clock(), body)
+        if len(payload) > LONGEST:
+            message = f"{len(payload):,} bytes are too many for one record of kind {name!r}"
+            raise InvalidInput(message, hint="Keep large content with run.log_artifact")
+        self._put(payload)
+
+    def last(self) -> Iterable[Points]:
+        """Give the newest points of each list of keys, the oldest first."""
+        newest = [decode_points(payload, self._keys) for payload in self._last.copy().values()]
+        return sorted(newest, key=lambda points: points.time)
+
+    def close(self) -> None:
+        """Close the file; a later write raises."""
+        self._file.close()
+
+    def _points_slowly(
+        self,
+        values: Mapping[str, SupportsFloat],
+        step: float | None,
+        steps: Iterable[int] | None,
+    ) -> None:
+        """Write what isn't plain: new keys, scalars that must be asked, keys out of step."""
+        if not isinstance(values, Mapping):
+            message = f"log_metrics takes a mapping of names to numbers, not {values!r}"
+            raise InvalidInput(message, hint="Write log_metrics({'loss': 0.3}, step=1)")
+        if step is not None:
+            at = dict.fromkeys(values, _step(step))
+        else:
+            at = dict(zip(values, steps or map(next, map(self._counter, values)), strict=True))
+        now = self._clock()
+        good: dict[str, float] = {}
+        bad: list[str] = []
+        for key, value in values.items():
+            try:
+                good[_key(key)] = _number(value)
+            except (TypeError, ValueError, OverflowError):
+                bad.append(f"{key!r} is {_shown(value)}")
+        for keys in self._together(good, at):
+            number, _, _, pack, _ = self._keyset(keys)
+            kind, when = POINTS, at[keys[0]]
+            if isinstance(when, float):
+                kind, pack = FLOAT_POINTS, points_struct(len(keys), float_step=True).pack
+            payload = pack(kind, number, when, now, *(good[key] for key in keys))
+            self._put(payload)
+            self._last[number] = payload
+        if bad:
+            message = f"Not a number, so not logged: {'; '.join(bad)}"
+            raise InvalidInput(message, hint="The other values of this call were logged")
+
+    def _together(
+        self, values: Iterable[str], at: Mapping[str, float]
+    ) -> Iterable[tuple[str, ...]]:
+        """Give the lists of keys that make a record: those at one step."""
+        groups: dict[float, list[str]] = {}
+        for key in values:
+            groups.setdefault(at[key], []).append(key)
+        for keys in map(tuple, groups.values()):
+            if keys in self._keysets or len(self._keysets) < KEYSETS:
+                yield keys
+            else:
+                yield from ((key,) for key in keys)
+
+    def _counter(self, key: str) -> "count[int]":
+        return self._counters.setdefault(key, count())
+
+    def _keyset(self, keys: tuple[str, ...]) -> _Keyset:
+        known = self._keysets.get(keys)
+        if known is not None:
+            return known
+        number = next(self._numbers)
+        self._put(encode_keys(number, keys))
+        layout = points_struct(len(keys))
+        self._keys[number] = keys
+        counters = tuple(map(self._counter, keys))
+        size = layout.size + HEADER.size
+        keyset = number, word_of(layout.size), size, layout.pack, counters
+        return self._keysets.setdefault(keys, keyset)  # a thread may have been quicker
+
+    def _put(self, payload: bytes) -> None:
+        data = frame(payload)
+        if self._write(data) != len(data):
+            raise _cut_short()
+
+
+def _cut_short() -> OSError:
+    return OSError(errno.ENOSPC, "A write was cut short; is the disk full?")
+
+
+def _key(key: object) -> str:
+    if isinstance(key, str):
+        return str(key)
+    raise TypeError
+
+
+def _number(value: object) -> float:
+    """Give the float of what is a number or holds exactly one."""
+    if isinstance(value, str | bytes | bytearray | complex):
+        raise TypeError
+    item = getattr(value, "item", None)
+    if callable(item):
+        value = item()
+    return float(value)  # type: ignore[arg-type]  # what isn't a number raises here
+
+
+def _step(step: object) -> int | float:
+    """Give the step as an int where it is one, else as a float."""
+    number = step
+    item = getattr(step, "item", None)
+    if callable(item):
+        number = item()
+    if isinstance(number, int | float) and math.isfinite(number):
+        if isinstance(number, float):
+            return int(number) if number.is_integer() and abs(number) < _EXACT else number
+        if -_LARGEST <= number < _LARGEST:
+            return int(number)
+    message = f"The step {_shown(step)} is no finite number"
+    raise InvalidInput(message, hint="Use an int or a float, or leave it out to count up")
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a stranger's repr must not hide the real error
+        text = "an object"
+    return f"{textwrap.shorten(text, 60, placeholder='…')} ({type(value).__name__})"
