@@ -1,0 +1,1 @@
+"""Data: datasets, their immutable versions, and the identity of what these hold."""
