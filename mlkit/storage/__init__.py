@@ -1,0 +1,1 @@
+"""Bytes at a URL: local disk, memory, and any filesystem that fsspec reaches."""

@@ -1,0 +1,65 @@
+"""The seam where errors of disks, networks and drivers become mlkit's."""
+
+import errno
+
+from mlkit._core.masking import mask_text
+from mlkit.errors import InvalidInput, MlkitError, NotFound, ReadOnly, StorageFault
+
+_MISSING = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def missing(url: str, path: str) -> NotFound:
+    """Give the error for an object that doesn't exist."""
+    return NotFound(f"There is no object {path!r} in {url}")
+
+
+def link_error(url: str, path: str) -> StorageFault:
+    """Give the error for a link inside a store, which could lead anywhere."""
+    message = f"{path!r} in {url} is a link, or lies behind one, and links aren't followed"
+    return StorageFault(message, hint="Put the files themselves into the store")
+
+
+def read_only(url: str, path: str, why: str = "it only reads") -> ReadOnly:
+    """Give the error for a write that can't be."""
+    message = f"{path!r} can't be written to {url}: {why}"
+    return ReadOnly(message, hint="Check the permissions, or open a store that you may write to")
+
+
+def fault(error: Exception, url: str, path: str, *, writing: bool) -> MlkitError:
+    """Give mlkit's error for one of a disk or a driver.
+
+    Args:
+        error: What was raised; if it is mlkit's own, it is given back.
+        url: The storage.
+        path: The object.
+        writing: Whether the storage was to be changed.
+
+    Returns:
+        `NotFound`, `ReadOnly`, `InvalidInput` or `StorageFault`, with the next step where one is
+        known, and without secrets that the driver may have put into its message.
+    """
+    if isinstance(error, MlkitError):
+        return error
+    number = error.errno if isinstance(error, OSError) else None
+    if not writing and (number in _MISSING or isinstance(error, FileNotFoundError)):
+        return missing(url, path)
+    if number == errno.ELOOP:
+        return link_error(url, path)
+    if number == errno.ENAMETOOLONG:
+        return InvalidInput(f"{path!r} is too long a name for {url}")
+    why = _words(error)
+    if number in _REFUSED or isinstance(error, PermissionError):
+        if writing:
+            return read_only(url, path, why)
+        message = f"{path!r} can't be read from {url}: {why}"
+        return StorageFault(message, hint="Check the permissions or the credentials")
+    message = f"{path!r} can't be {'written to' if writing else 'read from'} {url}: {why}"
+    hint = "Free some space, then do it again" if number in _FULL else ""
+    return StorageFault(message, hint=hint)
+
+
+def _words(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) else str(error)
+    return mask_text(str(text or error)) or type(error).__name__
