@@ -1,4 +1,4 @@
-"""Logical types: what the types of all libraries, encodings and layouts of a column come down to."""
+"""Logical types: what the types of all libraries and layouts of a column come down to."""
 
 import json
 from typing import TYPE_CHECKING, Any, cast
@@ -60,11 +60,13 @@ def _leaf_text(kind: "pa.DataType") -> str:
     for name, matches in names.items():
         if matches(kind):
             return name
-    if types.is_null(kind) or types.is_boolean(kind) or types.is_primitive(kind):
-        if not types.is_interval(kind):
-            return {"float": "float32", "double": "float64"}.get(str(kind), str(kind))
-    message = f"the type {kind} can't be kept in a dataset"
-    raise InvalidInput(message, hint="Cast the column to a plain type, a list or a struct first")
+    plain = types.is_null(kind) or types.is_boolean(kind) or types.is_primitive(kind)
+    if plain and not types.is_interval(kind):
+        return {"float": "float32", "double": "float64"}.get(str(kind), str(kind))
+    raise InvalidInput(
+        f"the type {kind} can't be kept in a dataset",
+        hint="Cast the column to a plain type, a list or a struct first",
+    )
 
 
 def plain_type(kind: "pa.DataType") -> "pa.DataType":
@@ -120,7 +122,7 @@ def _extension() -> type[Any]:
 def _is_list(kind: "pa.DataType") -> bool:
     from pyarrow import types
 
-    return (
+    return bool(
         types.is_list(kind)
         or types.is_large_list(kind)
         or types.is_list_view(kind)
@@ -131,10 +133,10 @@ def _is_list(kind: "pa.DataType") -> bool:
 def _is_text(kind: "pa.DataType") -> bool:
     from pyarrow import types
 
-    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def _is_bytes(kind: "pa.DataType") -> bool:
     from pyarrow import types
 
-    return types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))

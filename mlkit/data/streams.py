@@ -67,14 +67,20 @@ class Level:
 def _values(kind: "pa.DataType") -> _Values:
     from pyarrow import types
 
-    if types.is_null(kind):
-        return _Nothing()
     if types.is_struct(kind):
         return _Fields([Level(kind.field(number).type) for number in range(kind.num_fields)])
     if types.is_fixed_size_list(kind):
         return _FixedLists(Level(kind.value_type))
     if types.is_list(kind) or types.is_large_list(kind):
         return _Lists(Level(kind.value_type))
+    return _flat_values(kind)
+
+
+def _flat_values(kind: "pa.DataType") -> _Values:
+    from pyarrow import types
+
+    if types.is_null(kind):
+        return _Nothing()
     if types.is_large_string(kind) or types.is_large_binary(kind):
         return _Texts()
     if types.is_timestamp(kind) or types.is_duration(kind):

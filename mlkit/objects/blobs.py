@@ -64,12 +64,14 @@ class Blobs:
 
     storage: "Storage" = field()
 
-    def put(self, data: "bytes | Path | BinaryIO") -> str:
+    def put(self, data: "bytes | Path | BinaryIO", *, durable: bool = False) -> str:
         """Store bytes, a file or the rest of a stream, unless it is there already.
 
         Args:
             data: The bytes, the path of a file, or a stream; files and streams are never held in
                 memory whole.
+            durable: Return only when a power cut can't take it back; for what a version is going
+                to refer to.
 
         Returns:
             The digest, under which the bytes are found again.
@@ -78,31 +80,32 @@ class Blobs:
             InvalidInput: The file changed between its digest and its copy.
         """
         if isinstance(data, bytes):
-            return self._put_bytes(data)
+            return self._put_bytes(data, durable=durable)
         if isinstance(data, Path):
             with data.open("rb") as stream:
-                return self._put_stream(stream, str(data))
+                return self._put_stream(stream, str(data), durable=durable)
         if data.seekable():
-            return self._put_stream(data, "The stream")
+            return self._put_stream(data, "The stream", durable=durable)
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
             while piece := data.read(_PIECE):
                 spool.write(piece)
             spool.seek(0)
-            return self._put_stream(cast("BinaryIO", spool), "The stream")
+            return self._put_stream(cast("BinaryIO", spool), "The stream", durable=durable)
 
-    def _put_bytes(self, data: bytes) -> str:
+    def _put_bytes(self, data: bytes, *, durable: bool) -> str:
         digest = digest_bytes(data)
         if not self._holds(digest, len(data)):
-            self.storage.write(object_path(ROOT, digest), data)
+            self.storage.write(object_path(ROOT, digest), data, durable=durable)
         return digest
 
-    def _put_stream(self, stream: BinaryIO, what: str) -> str:
+    def _put_stream(self, stream: BinaryIO, what: str, *, durable: bool) -> str:
         start = stream.tell()
         digest = digest_stream(stream)
         size = stream.tell() - start
         if not self._holds(digest, size):
             stream.seek(start)
-            self.storage.write(object_path(ROOT, digest), _Witness(stream, digest, what))
+            witness = cast("BinaryIO", _Witness(stream, digest, what))
+            self.storage.write(object_path(ROOT, digest), witness, durable=durable)
         return digest
 
     def _holds(self, digest: str, size: int) -> bool:
@@ -159,9 +162,6 @@ class Blobs:
         path = object_path(ROOT, digest)
         local = self.storage.local_path(path)
         if local is not None:
-            if not local.is_file():
-                message = f"{path} is missing from the store"
-                raise NotFound(message, hint="store.verify() says what it hurts")
             if digest_file(local) != digest:
                 raise damaged(path)
             return local
