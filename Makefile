@@ -1,0 +1,77 @@
+# make demo   the whole lifecycle on real flights          make bench  the budgets, measured
+# make test   everything that .ci/run asks for             make docs   the pages, in site/
+# make check  the quick part: style, types, imports        make clean  remove what these made
+#
+# Each makes .venv from nothing where needed: with uv where it is found, with pip where not.
+# PYTHON=/path/to/python picks the interpreter; it must be 3.11 or newer.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+PYTHON ?=
+
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null)
+
+.PHONY: help demo test check bench docs clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+demo: .venv/.demo
+	$(BIN)/python docs/examples/flights.py
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+bench: .venv/.dev
+	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -p no:cacheprovider -q -s
+
+docs: .venv/.dev
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf .venv site .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# The environment. Each stamp stands when its part is whole, and falls behind pyproject.toml when
+# what that asks for has changed.
+
+.venv/.made:
+ifneq ($(UV),)
+	uv venv --quiet --clear --python '$(or $(PYTHON),>=3.11)' .venv
+	@touch $@
+else
+	@for python in $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	    if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "$$python -m venv .venv"; \
+	        "$$python" -m venv --clear .venv; \
+	        touch $@; \
+	        exit; \
+	    fi; \
+	done; \
+	echo "No Python 3.11 or newer was found; name one: make PYTHON=/path/to/python" >&2; \
+	exit 1
+endif
+
+.venv/.demo: pyproject.toml | .venv/.made
+	$(call install,demo)
+	@touch $@
+
+.venv/.dev: pyproject.toml | .venv/.made
+	$(call install,dev)
+	@touch $@ .venv/.demo
+
+# pip knows dependency groups from 25.1 on, and Python 3.11 brings an older one.
+ifneq ($(UV),)
+install = uv pip install --quiet --python $(BIN)/python --editable . --group $(1)
+else
+install = $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' && \
+	$(BIN)/python -m pip install --quiet --editable . --group $(1)
+endif
