@@ -134,7 +134,7 @@ class _Appender(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
+    def write(self, data: Any) -> int:
         if self.closed:
             message = "the file is closed"
             raise ValueError(message)

@@ -1,23 +1,24 @@
 """From a URL to a storage."""
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mlkit.errors import InvalidInput
+from mlkit.errors import InvalidInput, MissingExtra
+from mlkit.storage.drivers import EXTRAS, READERS
+from mlkit.storage.faulting import fault
 from mlkit.storage.local import LocalStorage
 from mlkit.storage.memory import MemoryStorage
 from mlkit.storage.protocol import Storage
+from mlkit.storage.readonly import ReadOnlyStorage
+from mlkit.storage.urls import protocol_of, without_credentials
 
 if TYPE_CHECKING:
     from mlkit._core.plugins import Registry
 
 Opener = Callable[[str, Mapping[str, Any]], Storage]
 """What a plugin of the group `mlkit.storage` is: it takes the URL and the storage options."""
-
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)(?:://|::)")
 
 
 @cache
@@ -26,7 +27,7 @@ def backends() -> "Registry":
 
     A protocol that isn't in it is left to fsspec.
     """
-    from mlkit._core.plugins import Registry  # noqa: PLC0415 - a plain folder needs no plugins
+    from mlkit._core.plugins import Registry
 
     return Registry(
         "mlkit.storage",
@@ -63,16 +64,13 @@ def open_storage(
     if not isinstance(text, str) or not text.strip():
         message = f"{text!r} is no place of a store"
         raise InvalidInput(message, hint="Give a folder, or a URL such as 's3://bucket/folder'")
-    scheme = _SCHEME.match(text)
-    if scheme is None:
+    protocol = protocol_of(text)
+    if not protocol:
         return open_local(text, options)
-    protocol = scheme[1].lower()
     if protocol in backends().names():
         opener: Any = backends().get(protocol)
         storage: Storage = opener(text, options)
         return storage
-    from mlkit.storage.filesystem import open_filesystem  # noqa: PLC0415 - it imports fsspec
-
     return open_filesystem(text, options)
 
 
@@ -83,9 +81,9 @@ def open_local(url: str, storage_options: Mapping[str, Any]) -> LocalStorage:
         InvalidInput: There are options, or the URL names another host.
     """
     _no_options(url, storage_options)
-    if _SCHEME.match(url) is None:
+    if not protocol_of(url):
         return LocalStorage(url)
-    from urllib.parse import unquote  # noqa: PLC0415 - a plain path needs none of it
+    from urllib.parse import unquote
 
     host, slash, path = url.partition("://")[2].partition("/")
     if host not in {"", "localhost"} or not path:
@@ -98,6 +96,76 @@ def open_memory(url: str, storage_options: Mapping[str, Any]) -> MemoryStorage:
     """Open the memory of a name by its `memory://` URL."""
     _no_options(url, storage_options)
     return MemoryStorage(url.partition("://")[2])
+
+
+def open_filesystem(url: str, storage_options: Mapping[str, Any]) -> Storage:
+    """Open a URL by fsspec.
+
+    Args:
+        url: The URL, chained ones too.
+        storage_options: What the driver takes.
+
+    Returns:
+        The storage; one that only reads where the protocol can do no more, and a plain folder
+        where that is all the URL means.
+
+    Raises:
+        InvalidInput: Nothing knows the protocol, or the driver refuses the options.
+        MissingExtra: The driver isn't installed.
+        StorageFault: The driver connects at once, and couldn't.
+    """
+    from fsspec.core import url_to_fs
+
+    from mlkit._core.masking import mask_text
+    from mlkit.storage.filesystem import FilesystemStorage
+
+    shown = without_credentials(url)
+    _check_driver(protocol_of(url), shown)
+    try:
+        filesystem, root = url_to_fs(url, **{**storage_options, "skip_instance_cache": True})
+    except (TypeError, ValueError) as error:
+        message = f"{shown} can't be opened: {mask_text(str(error))}"
+        raise InvalidInput(message, hint="Look at the URL and the storage options") from error
+    except Exception as error:
+        raise fault(error, shown, "", writing=False) from error
+    local = _local_root(filesystem, root)
+    if local is not None:
+        return LocalStorage(local)
+    cache = getattr(filesystem, "dircache", None)
+    if cache is not None:
+        cache.use_listings_cache = False
+    reopens = not storage_options and shown == url
+    storage = FilesystemStorage(filesystem, root, shown, reopens=reopens)
+    return ReadOnlyStorage(storage) if protocol_of(url) in READERS else storage
+
+
+def _check_driver(protocol: str, shown: str) -> None:
+    """Make sure that there is a driver for a protocol."""
+    import fsspec
+
+    from mlkit._core.names import near
+
+    try:
+        fsspec.get_filesystem_class(protocol)
+    except ValueError:
+        known = {*fsspec.available_protocols(), *backends().names()}
+        message = f"Nothing knows the protocol {protocol!r} of {shown}"
+        raise InvalidInput(message, hint=near(protocol, known)) from None
+    except ImportError as error:
+        message = f"The driver for {protocol}:// can't be imported ({error})"
+        extra = EXTRAS.get(protocol)
+        hint = f"Install it with: pip install 'mlkit-lifecycle[{extra}]'" if extra else ""
+        raise MissingExtra(message, hint=hint) from error
+
+
+def _local_root(filesystem: Any, root: str) -> str | None:
+    """Give the folder that a filesystem's root is, if it is one on this machine."""
+    from fsspec.implementations.dirfs import DirFileSystem
+    from fsspec.implementations.local import LocalFileSystem
+
+    if type(filesystem) is DirFileSystem and type(filesystem.fs) is LocalFileSystem:
+        return f"{filesystem.path}/{root}" if root else str(filesystem.path)
+    return root if type(filesystem) is LocalFileSystem else None
 
 
 def _no_options(url: str, storage_options: Mapping[str, Any]) -> None:
