@@ -1,0 +1,52 @@
+"""What holds for every test: no outside network, no home, no store and no cache but its own."""
+
+import itertools
+import os
+import runpy
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+HERMETIC = Path(__file__).parent / "hermetic"
+
+runpy.run_path(str(HERMETIC / "sitecustomize.py"))
+# No example is too slow (nothing here depends on timing), and none is kept between two runs.
+settings.register_profile("mlkit", deadline=None, database=None, print_blob=True)
+settings.load_profile("mlkit")
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def hermetic_root(tmp_path_factory):
+    """A folder for what tests would otherwise leave at home, and the environment that says so."""
+    root = tmp_path_factory.mktemp("hermetic")
+    home = root / "home"
+    home.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("MLKIT_", "XDG_", "AWS_", "GIT_", "AZURE_", "GOOGLE_")):
+                patch.delenv(name)
+        patch.setenv("HOME", str(home))
+        patch.setenv("PYTHONPATH", str(HERMETIC), prepend=os.pathsep)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        for role in ("AUTHOR", "COMMITTER"):
+            patch.setenv(f"GIT_{role}_NAME", "Test")
+            patch.setenv(f"GIT_{role}_EMAIL", "test@example.org")
+        yield root
+
+
+@pytest.fixture(autouse=True)
+def hermetic(hermetic_root, monkeypatch):
+    """Each test starts in an empty folder, with its own cache and spool and no default store."""
+    own = hermetic_root / str(next(_numbers))
+    work = own / "work"
+    work.mkdir(parents=True)
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("MLKIT_CACHE", str(own / "cache"))
+    monkeypatch.setenv("MLKIT_SPOOL", str(own / "spool"))
+    monkeypatch.delenv("MLKIT_STORE", raising=False)
+    return own
