@@ -1,0 +1,154 @@
+"""mlkit: the MLOps lifecycle as a library.
+
+Version data, track training, keep models, gate them, monitor them, retrain them: in plain files
+at any URL, without a server.
+
+Example:
+    >>> import mlkit
+    >>> store = mlkit.set_store("memory://package-example")
+    >>> with mlkit.start_run("flights") as run:
+    ...     run.log_params(lr=0.1, depth=6)
+    ...     run.log_metrics({"loss": 0.3, "auc": 0.8}, step=1)
+    >>> store.search_runs("metrics.auc > 0.7")[0].params
+    {'lr': 0.1, 'depth': 6}
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlkit import errors
+    from mlkit._fluent import (
+        active_run,
+        dataset,
+        get_store,
+        load_model,
+        log_artifact,
+        log_dataset,
+        log_dict,
+        log_figure,
+        log_image,
+        log_metric,
+        log_metrics,
+        log_model,
+        log_params,
+        log_table,
+        log_text,
+        note,
+        search_runs,
+        set_store,
+        set_tags,
+        start_run,
+        sweep,
+        track,
+        use_dataset,
+    )
+    from mlkit.errors import MlkitError
+    from mlkit.monitoring.trigger import Trigger, drift_share, metric_drop
+    from mlkit.quality.drift import drift
+    from mlkit.quality.gates import Gate, at_least, at_most, no_worse
+    from mlkit.store.store import Store
+    from mlkit.sweeps.space import choice, int_uniform, log_uniform, uniform
+
+__version__ = "0.1.0"
+
+_FLUENT = (
+    "active_run",
+    "dataset",
+    "get_store",
+    "load_model",
+    "log_artifact",
+    "log_dataset",
+    "log_dict",
+    "log_figure",
+    "log_image",
+    "log_metric",
+    "log_metrics",
+    "log_model",
+    "log_params",
+    "log_table",
+    "log_text",
+    "note",
+    "search_runs",
+    "set_store",
+    "set_tags",
+    "start_run",
+    "sweep",
+    "track",
+    "use_dataset",
+)
+_HOMES = {
+    **dict.fromkeys(_FLUENT, "mlkit._fluent"),
+    "Gate": "mlkit.quality.gates",
+    "MlkitError": "mlkit.errors",
+    "Store": "mlkit.store.store",
+    "Trigger": "mlkit.monitoring.trigger",
+    "at_least": "mlkit.quality.gates",
+    "at_most": "mlkit.quality.gates",
+    "choice": "mlkit.sweeps.space",
+    "drift": "mlkit.quality.drift",
+    "drift_share": "mlkit.monitoring.trigger",
+    "int_uniform": "mlkit.sweeps.space",
+    "log_uniform": "mlkit.sweeps.space",
+    "metric_drop": "mlkit.monitoring.trigger",
+    "no_worse": "mlkit.quality.gates",
+    "uniform": "mlkit.sweeps.space",
+}
+"""Where each public name is defined; it is imported when it is first asked for."""
+
+__all__ = [
+    "Gate",
+    "MlkitError",
+    "Store",
+    "Trigger",
+    "active_run",
+    "at_least",
+    "at_most",
+    "choice",
+    "dataset",
+    "drift",
+    "drift_share",
+    "errors",
+    "get_store",
+    "int_uniform",
+    "load_model",
+    "log_artifact",
+    "log_dataset",
+    "log_dict",
+    "log_figure",
+    "log_image",
+    "log_metric",
+    "log_metrics",
+    "log_model",
+    "log_params",
+    "log_table",
+    "log_text",
+    "log_uniform",
+    "metric_drop",
+    "no_worse",
+    "note",
+    "search_runs",
+    "set_store",
+    "set_tags",
+    "start_run",
+    "sweep",
+    "track",
+    "uniform",
+    "use_dataset",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "errors":
+        return importlib.import_module("mlkit.errors")
+    home = _HOMES.get(name)
+    if home is None:
+        message = f"module 'mlkit' has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -78,9 +78,7 @@ class MlkitError(Exception):
         return _rebuild, (type(self), self.message, self.hint, self.__dict__)
 
 
-def _rebuild(
-    cls: type[MlkitError], message: str, hint: str, state: dict[str, Any]
-) -> MlkitError:
+def _rebuild(cls: type[MlkitError], message: str, hint: str, state: dict[str, Any]) -> MlkitError:
     error = cls(message, hint=hint)
     error.__dict__.update(state)
     return error
@@ -193,6 +191,6 @@ class GateRefused(MlkitError, RuntimeError):
 
     kind = "gate_refused"
 
-    def __init__(self, message: str, *, hint: str = "", report: Any = None) -> None:  # noqa: ANN401 - a report of any gate
+    def __init__(self, message: str, *, hint: str = "", report: Any = None) -> None:
         super().__init__(message, hint=hint)
         self.report = report

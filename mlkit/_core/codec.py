@@ -21,7 +21,7 @@ _FLOAT = "$float"
 _NAMES = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
-def encode_value(value: Any) -> str:  # noqa: ANN401 - any JSON value
+def encode_value(value: Any) -> str:
     """Give the JSON text of a value, in which every type that JSON has survives.
 
     Floats that JSON lacks are tagged, `{"$float": "nan"}`; keys of the caller's own that begin
@@ -59,7 +59,7 @@ def encode_value(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return json.dumps(_tag(value), ensure_ascii=False, allow_nan=False)
 
 
-def decode_value(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON value
+def decode_value(text: str | bytes) -> Any:
     """Give the value of a JSON text that `encode_value` wrote.
 
     Raises:
@@ -156,7 +156,7 @@ def _escaped(text: str) -> bytes:
     ).encode()
 
 
-def _tag(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _tag(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return {_FLOAT: str(float(value))}
     if isinstance(value, Mapping):
@@ -169,7 +169,7 @@ def _tag(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return value
 
 
-def _untag(fields: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+def _untag(fields: dict[str, Any]) -> Any:
     if len(fields) == 1 and fields.get(_FLOAT) in _NAMES:
         return _NAMES[fields[_FLOAT]]
     return {

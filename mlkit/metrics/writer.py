@@ -18,7 +18,6 @@ from mlkit.metrics.framing import HEADER, LONGEST, crc32, frame, word_of
 from mlkit.metrics.records import (
     FLOAT_POINTS,
     POINTS,
-    Points,
     decode_points,
     encode_event,
     encode_keys,
@@ -30,7 +29,15 @@ KEYSETS = 4096
 
 _LARGEST = 1 << 63
 _EXACT = 1 << 53
-_NOT_PLAIN = (KeyError, IndexError, AttributeError, struct_error, TypeError, ValueError, OverflowError)
+_NOT_PLAIN = (
+    KeyError,
+    IndexError,
+    AttributeError,
+    struct_error,
+    TypeError,
+    ValueError,
+    OverflowError,
+)
 
 
 _Keyset = tuple[int, int, int, Callable[..., bytes], "tuple[count[int], ...]"]
@@ -42,6 +49,9 @@ class RawFile(Protocol):
 
     def write(self, data: bytes, /) -> int | None:
         """Append the bytes; gives how many were taken."""
+
+    def tell(self) -> int:
+        """Give the size that the file has after the last write."""
 
     def close(self) -> None:
         """Close the file."""
@@ -109,14 +119,25 @@ class SegmentWriter:
             raise InvalidInput(message, hint="Keep large content with run.log_artifact")
         self._put(payload)
 
-    def last(self) -> Iterable[Points]:
-        """Give the newest points of each list of keys, the oldest first."""
+    def last(self) -> dict[str, tuple[int, float]]:
+        """Give the time and value of the newest point of each key."""
         newest = [decode_points(payload, self._keys) for payload in self._last.copy().values()]
-        return sorted(newest, key=lambda points: points.time)
+        newest.sort(key=lambda points: points.time)
+        return {
+            key: (points.time, value)
+            for points in newest
+            for key, value in zip(points.keys, points.values, strict=True)
+        }
 
-    def close(self) -> None:
-        """Close the file; a later write raises."""
+    def close(self) -> int:
+        """Close the file, after which a write raises.
+
+        Returns:
+            Its size in bytes.
+        """
+        size = self._file.tell()
         self._file.close()
+        return size
 
     def _points_slowly(
         self,

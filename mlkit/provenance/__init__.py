@@ -1,0 +1,1 @@
+"""Where a run came from: its code, its packages, its machine."""

@@ -1,0 +1,65 @@
+"""Captures provenance beside the work, so that starting a run waits for nothing."""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mlkit._core.clock import Clock
+from mlkit.provenance.environment import machine, packages, process
+from mlkit.provenance.git import code_state
+
+_FRESH = 2_000_000_000  # ns; runs that start within it share the look at the code
+_PATIENCE = 10.0  # seconds
+
+
+class Capture:
+    """Looks at code, packages and machine in a thread of its own.
+
+    Args:
+        look: What gives the facts; a fault of it leaves them empty.
+    """
+
+    def __init__(self, look: Callable[[], dict[str, Any]]) -> None:
+        self._look = look
+        self._facts: dict[str, Any] = {}
+        self._thread = threading.Thread(target=self._run, name="mlkit-provenance", daemon=True)
+        self._thread.start()
+
+    def result(self) -> dict[str, Any]:
+        """Give the facts, when they are there; waits for them, but not for ever."""
+        self._thread.join(_PATIENCE)
+        return self._facts
+
+    def _run(self) -> None:
+        self._facts = self._look()
+
+
+class Captures:
+    """Hands the runs of a process their captures; runs that start together share one.
+
+    Args:
+        clock: Gives the time.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._newest: tuple[int, int, str, Capture] | None = None
+
+    def start(self) -> Capture:
+        """Begin to look, or give the look that began in this folder a moment ago."""
+        now, pid, folder = self._clock(), os.getpid(), process()["folder"]
+        newest = self._newest
+        if newest and newest[1:3] == (pid, folder) and 0 <= now - newest[0] < _FRESH:
+            return newest[3]
+        capture = Capture(look)
+        self._newest = now, pid, folder, capture
+        return capture
+
+
+def look() -> dict[str, Any]:
+    """Give all that is known of this process: `code`, `process`, `machine`, `packages`."""
+    facts = {"process": process(), "machine": machine(), "packages": packages()}
+    folder = facts["process"]["folder"]
+    return {"code": code_state(Path(folder)) if folder else {}, **facts}

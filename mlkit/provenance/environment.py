@@ -1,0 +1,65 @@
+"""The Python, the packages and the machine of this process."""
+
+import getpass
+import os
+import platform
+import sys
+from functools import cache
+from importlib.metadata import distributions
+from typing import Any
+
+from mlkit._core.masking import mask_argv
+
+
+@cache
+def packages() -> dict[str, str]:
+    """Give the version of each installed distribution, by its name, sorted."""
+    found = {}
+    for distribution in distributions():
+        name = distribution.metadata["Name"]
+        if name:
+            found.setdefault(name, distribution.version)
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+
+
+@cache
+def machine() -> dict[str, Any]:
+    """Give what the machine is: system, processor, cores, memory in bytes where it tells."""
+    facts: dict[str, Any] = {
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "cpus": os.cpu_count(),
+    }
+    try:
+        facts["memory"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return facts  # a system that doesn't tell
+    return facts
+
+
+def process() -> dict[str, Any]:
+    """Give the Python, the command line (secrets masked), the folder and the user."""
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "executable": sys.executable,
+        "argv": mask_argv(sys.argv),
+        "folder": _folder(),
+        "user": user(),
+    }
+
+
+@cache
+def user() -> str:
+    """Give the name of the user, empty where the system has none for it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return ""
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - text is wanted
+    except FileNotFoundError:
+        return ""  # it was removed under the process

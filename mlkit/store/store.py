@@ -1,0 +1,396 @@
+"""The store: one URL that holds everything, and the verbs on it."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlkit._core.clock import now_ns
+from mlkit._core.settings import cache_dir, default_store_url, spool_dir
+from mlkit.objects.blobs import Blobs
+from mlkit.provenance.environment import user
+from mlkit.storage.opening import open_storage
+from mlkit.store.root import open_root
+from mlkit.tracking.active import ActiveRun, Surroundings, link_to
+from mlkit.tracking.context import current_run
+from mlkit.tracking.outbox import Outbox
+from mlkit.tracking.pulse import Pulse
+from mlkit.tracking.reading import Run
+from mlkit.tracking.runs import Runs
+
+if TYPE_CHECKING:
+    from mlkit.data.datasets import Datasets
+    from mlkit.data.version import DatasetVersion
+    from mlkit.models.loaded import LoadedModel
+    from mlkit.models.registry import Models
+    from mlkit.objects.verify import Problem
+    from mlkit.query.lineage import Lineage
+    from mlkit.query.runs import RunTable
+    from mlkit.sweeps.sweep import SweepResult
+
+_pulse = Pulse(now_ns)
+
+
+class Store:
+    """One root URL that holds everything; many people and machines write to it at once.
+
+    Where there is nothing yet, a store is made. Threads may share a Store; every process opens
+    its own.
+
+    Args:
+        url: A path, or any URL that fsspec reaches; `$MLKIT_STORE`, else `.mlkit`, by default.
+        storage_options: What the driver takes, as in fsspec; kept in memory only.
+        strict: Raise when the storage fails while a run is logged, instead of warning once and
+            keeping what was logged on this machine until it can be sent.
+        single_writer: The caller promises to be the only writer of datasets and models, so that
+            storages which can't refuse a second one are written to.
+        trusted: Whether models that run code on loading may be loaded. By default a local store
+            of this user is trusted, and no other.
+
+    Raises:
+        NotAStore: There is something else at the URL.
+        NewerFormat: A newer mlkit made the store.
+        MissingExtra: The driver of the URL isn't installed; the message names the extra.
+        InvalidInput: Nothing knows the URL's protocol.
+
+    Example:
+        >>> import mlkit
+        >>> store = mlkit.Store("memory://store-example")
+        >>> with store.start_run("flights") as run:
+        ...     run.log_params(lr=0.1)
+        ...     run.log_metric("auc", 0.8, step=1)
+        >>> len(store.search_runs("metrics.auc > 0.7"))
+        1
+    """
+
+    def __init__(
+        self,
+        url: str | os.PathLike[str] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        *,
+        strict: bool = False,
+        single_writer: bool = False,
+        trusted: bool | None = None,
+    ) -> None:
+        place = os.fspath(url) if url is not None else default_store_url()
+        root = open_root(open_storage(place, storage_options), now_ns)
+        self.id = root.store_id
+        self._storage = root.storage
+        self._strict = strict
+        self._single_writer = single_writer
+        self._trusted = owned_by_user(root.storage) if trusted is None else trusted
+        self._reopen = partial(
+            Store,
+            root.storage.url,
+            storage_options,
+            strict=strict,
+            single_writer=single_writer,
+            trusted=trusted,
+        )
+        self._blobs = Blobs(self._storage)
+        self._outbox = Outbox(self._storage, spool_dir() / self.id)
+
+    @property
+    def url(self) -> str:
+        """Where the store is, without credentials."""
+        return self._storage.url
+
+    def __repr__(self) -> str:
+        return f"Store({self.url!r})"
+
+    # Rooms
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The runs of the store; iterating gives them, the oldest first."""
+        around = Surroundings(
+            storage=self._storage,
+            outbox=self._outbox,
+            blobs=self._blobs,
+            datasets=lambda: self.datasets,
+            models=lambda: self.models,
+            clock=now_ns,
+            strict=self._strict,
+        )
+        return Runs(around, _pulse)
+
+    @cached_property
+    def datasets(self) -> "Datasets":
+        """The datasets of the store: `store.datasets["flights"]`."""
+        from mlkit.data.datasets import Datasets
+
+        return Datasets(
+            self._storage,
+            cache=self._cache,
+            clock=now_ns,
+            user=user(),
+            single_writer=self._single_writer,
+        )
+
+    @cached_property
+    def models(self) -> "Models":
+        """The models of the store: `store.models["delay"]`."""
+        from mlkit.models.registry import Models
+
+        return Models(
+            self._storage,
+            self._blobs,
+            cache=self._cache,
+            clock=now_ns,
+            user=user(),
+            trusted=self._trusted,
+            single_writer=self._single_writer,
+        )
+
+    @property
+    def _cache(self) -> Path:
+        return cache_dir() / self.id
+
+    # Runs
+
+    def start_run(
+        self,
+        experiment: str,
+        *,
+        name: str | None = None,
+        tags: Mapping[str, Any] | None = None,
+        resume: str | None = None,
+        parent_id: str | None = None,
+    ) -> ActiveRun:
+        """Start a run and make it the current one.
+
+        Args:
+            experiment: The group of runs that it belongs to; any text.
+            name: What to call it.
+            tags: Labels, kept as text.
+            resume: The id of an earlier run to go on with, instead of a new one.
+            parent_id: The run that this one is part of; the current run by default.
+
+        Returns:
+            The run, for a `with` block or until its `finish`.
+
+        Raises:
+            InvalidInput: The experiment is no text, or another one than that of the run to resume.
+            NotFound: There is no run to resume.
+        """
+        return self.runs.start(experiment, name=name, tags=tags, resume=resume, parent_id=parent_id)
+
+    def run(self, run_id: str) -> Run:
+        """Give a run by its id, or by the beginning of it that no other has.
+
+        Raises:
+            NotFound: There is none.
+            InvalidInput: Several runs begin like this.
+        """
+        return self.runs.get(run_id)
+
+    def search_runs(
+        self,
+        filter: str = "",  # noqa: A002 - the field's word for it
+        *,
+        experiment: str | None = None,
+        order_by: str | Sequence[str] = "-started",
+        limit: int | None = None,
+    ) -> "RunTable[Run]":
+        """Give the runs that a filter keeps; finished, failed and live ones alike.
+
+        Args:
+            filter: Such as `metrics.auc > 0.8 and params.depth in (4, 6)`; everything by default.
+            experiment: Only runs of this experiment.
+            order_by: One or several keys, `-` before one for falling; the newest first by default.
+            limit: At most so many.
+
+        Raises:
+            FilterSyntax: The filter can't be read; the message points at the place.
+        """
+        from mlkit.query.search import search
+
+        runs = (run for run in self.runs if experiment is None or run.experiment == experiment)
+        return search(runs, filter, order_by=order_by, limit=limit, clock=now_ns)
+
+    def experiments(self) -> dict[str, int]:
+        """Give the experiments by name, with the number of their runs."""
+        counts: dict[str, int] = {}
+        for run in self.runs:
+            counts[run.experiment] = counts.get(run.experiment, 0) + 1
+        return dict(sorted(counts.items()))
+
+    def sweep(
+        self,
+        func: Callable[..., Any],
+        space: Mapping[str, Any],
+        *,
+        n: int | None = None,
+        goal: str = "max auc",
+        n_jobs: int = 1,
+        seed: int = 0,
+        sampler: str | None = None,
+        experiment: str | None = None,
+        progress: bool | None = None,
+    ) -> "SweepResult":
+        """Run a function over a search space: one run with a child run for each trial.
+
+        Args:
+            func: Takes the params as keywords and returns a mapping of metrics; one made by
+                `mlkit.track` is fine.
+            space: Param to a list of choices, or to `uniform`, `log_uniform` or `int_uniform`.
+            n: The number of trials; a grid tries everything without it.
+            goal: `max` or `min` and the metric.
+            n_jobs: So many trials at once, in processes of their own.
+            seed: Makes the choices repeatable.
+            sampler: `random` or `grid`, or that of a plugin.
+            experiment: The experiment; that of the tracked function, or its name, by default.
+            progress: Whether to show progress; by default on a terminal.
+
+        Raises:
+            InvalidInput: The space, the goal or a number can't be used.
+
+        Example:
+            >>> import mlkit
+            >>> store = mlkit.Store("memory://sweep-example")
+            >>> result = store.sweep(lambda x: {"score": -(x - 3) ** 2}, {"x": [1, 2, 3, 4]},
+            ...                      goal="max score", experiment="parabola")
+            >>> result.best_params
+            {'x': 3}
+        """
+        from mlkit.sweeps.sweep import run_sweep
+
+        return run_sweep(
+            func,
+            space,
+            n=n,
+            goal=goal,
+            n_jobs=n_jobs,
+            seed=seed,
+            sampler=sampler,
+            experiment=experiment,
+            progress=progress,
+            store=self,
+            reopen=self._reopen,
+        )
+
+    # Datasets
+
+    def log_dataset(self, name: str, data: Any, *, description: str = "") -> "DatasetVersion":
+        """Make data a version of a dataset; content that is there already gives its version.
+
+        Args:
+            name: The dataset's name.
+            data: A pandas or polars frame, an Arrow table or reader, a dict of columns, a file or
+                a folder.
+            description: What a reader should know of this version.
+
+        Returns:
+            The version; its `ref` is such as `flights:3`.
+
+        Raises:
+            InvalidName: The name can't be kept.
+            InvalidInput: The data can't; the message names the column or file.
+        """
+        return self.datasets.log(name, data, description=description)
+
+    def make_dataset(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        *,
+        description: str = "",
+    ) -> "DatasetVersion":
+        """Make what a function returns a version; versions among its arguments are its lineage.
+
+        Args:
+            name: The dataset's name.
+            function: What makes the data.
+            args: Its arguments by position.
+            kwargs: Its arguments by name.
+            description: What a reader should know of this version.
+        """
+        from mlkit.data.version import DatasetVersion
+
+        data = function(*args, **kwargs)
+        run = current_run()
+        read = [
+            link_to("dataset", item)
+            for item in (*args, *kwargs.values())
+            if isinstance(item, DatasetVersion)
+        ]
+        return self.datasets.log(
+            name, data, run_id=run.id if run else None, inputs=read, description=description
+        )
+
+    def dataset(self, reference: str) -> "DatasetVersion":
+        """Give a dataset's version: `flights`, `flights@latest`, `flights:3`, `flights#1f3a9c`.
+
+        Raises:
+            NotFound: There is none; near names are suggested.
+        """
+        return self.datasets.get(reference)
+
+    def new_dataset(self, name: str) -> AbstractContextManager[Path]:
+        """Give a folder to fill: committed whole on leaving, dropped on an exception."""
+        return self.datasets.new(name)
+
+    def reference_dataset(self, name: str, url: str) -> "DatasetVersion":
+        """Record files where they are, by etag, size and modified time, without copying them."""
+        return self.datasets.reference(name, url)
+
+    # Models
+
+    def load_model(self, reference: str, *, trusted: bool | None = None) -> "LoadedModel":
+        """Load a model's version: `delay@prod`, `delay:3`, `delay@latest`.
+
+        Args:
+            reference: Which.
+            trusted: Whether it may run code on loading; the store's own setting by default.
+
+        Raises:
+            NotFound: There is none; near names are suggested.
+            Corrupt: Its bytes don't match their digest.
+            Untrusted: Loading would run code; the message lists what it would import.
+        """
+        return self.models.load(reference, trusted=trusted)
+
+    def lineage(self, reference: str) -> "Lineage":
+        """Give where a version or run came from, back to the data's digests.
+
+        Args:
+            reference: A model's or dataset's version, such as `delay@prod`, or a run's id.
+
+        Raises:
+            NotFound: There is none.
+        """
+        from mlkit.query.lineage import Lookups, lineage
+
+        find = Lookups(model=self.models.get, dataset=self.datasets.get, run=self.run)
+        return lineage(reference, find=find)
+
+    # Care
+
+    def verify(self) -> Iterator["Problem"]:
+        """Read everything in the store and give what is damaged or missing, and what it hurts."""
+        from mlkit.store.checking import verify_store
+
+        yield from verify_store(
+            self._storage, runs=self.runs, datasets=self.datasets, models=self.models
+        )
+
+    def sync(self) -> int:
+        """Send what waits on this machine for this store.
+
+        Returns:
+            How many files were sent.
+
+        Raises:
+            StorageFault: The store didn't take one; it and those after it still wait.
+        """
+        return self._outbox.send()
+
+
+def owned_by_user(storage: Any) -> bool:
+    """Tell whether a store lies on this machine and was made by the user who asks."""
+    place = storage.local_path("mlkit.json")
+    return place is not None and hasattr(os, "getuid") and place.stat().st_uid == os.getuid()

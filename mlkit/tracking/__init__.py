@@ -1,0 +1,1 @@
+"""A run's life: writer, reader, context, decorator."""

@@ -1,0 +1,74 @@
+"""The pulse of a process: one daemon thread that keeps its runs from looking dead.
+
+It writes heartbeats to stores that can be appended to, and sends what waits to those that can't,
+at intervals that grow, so that an hour's run is tens of objects and not hundreds.
+"""
+
+import os
+import threading
+import weakref
+
+from attrs import define
+
+from mlkit._core.clock import Clock
+from mlkit.tracking.active import ActiveRun
+from mlkit.tracking.liveness import HEARTBEAT_SECONDS, SENDING_SECONDS
+
+_TICK = 5.0
+_GROWTH = 1.6
+
+
+@define
+class _Beat:
+    """When a run was last heard of, and after how long it is next."""
+
+    at: float
+    interval: float
+
+
+class Pulse:
+    """The runs of this process that are alive.
+
+    Args:
+        clock: Gives the time.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._beats: weakref.WeakKeyDictionary[ActiveRun, _Beat] = weakref.WeakKeyDictionary()
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+
+    def watch(self, run: ActiveRun) -> None:
+        """Look after a run until it is finished."""
+        self._beats[run] = _Beat(self._clock() / 1e9, self._first(run))
+        if self._thread is None or self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._thread = threading.Thread(target=self._run, name="mlkit-pulse", daemon=True)
+            self._thread.start()
+
+    def runs(self) -> list[ActiveRun]:
+        """Give the runs that are alive, the newest last."""
+        return sorted((run for run in list(self._beats) if not run.finished), key=lambda r: r.id)
+
+    def beat(self) -> None:
+        """Do for each run what its time has come for."""
+        now = self._clock() / 1e9
+        for run in self.runs():
+            beat = self._beats[run]
+            if now - beat.at < beat.interval:
+                continue
+            run.heartbeat()
+            if not run.appends:
+                run.flush()
+                beat.interval = min(beat.interval * _GROWTH, SENDING_SECONDS)
+            beat.at = now
+
+    def _first(self, run: ActiveRun) -> float:
+        return HEARTBEAT_SECONDS if run.appends else _TICK
+
+    def _run(self) -> None:
+        tick = threading.Event()
+        while True:
+            tick.wait(_TICK)
+            self.beat()

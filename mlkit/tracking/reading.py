@@ -1,0 +1,290 @@
+"""A run that is read: what its folder says, whether it is finished, alive or lost."""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from mlkit._core.clock import Clock, parse_iso
+from mlkit._core.codec import decode_document
+from mlkit._core.names import unknown
+from mlkit.errors import Corrupt, NotFound
+from mlkit.metrics.reader import PointColumns, read_segment
+from mlkit.metrics.records import Event, Points
+from mlkit.objects.blobs import Blobs
+from mlkit.objects.verify import Problem
+from mlkit.storage.protocol import Storage
+from mlkit.tracking.active import Earlier
+from mlkit.tracking.artifact import Artifact
+from mlkit.tracking.checking import SEGMENT, endings, verify_run
+from mlkit.tracking.liveness import is_lost
+from mlkit.tracking.state import RunState
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Run:
+    """A run as its folder has it, read when it is first asked for.
+
+    A run that is still being written shows what was written when its folder was first read;
+    `store.run(id)` reads it anew.
+
+    Attributes:
+        id: The run's id.
+
+    Example:
+        >>> import mlkit
+        >>> store = mlkit.Store("memory://reading-example")
+        >>> with store.start_run("flights") as active:
+        ...     active.log_metric("loss", 0.3)
+        >>> run = store.run(active.id)
+        >>> run.status, run.summary
+        ('FINISHED', {'loss': 0.3})
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        *,
+        storage: Storage,
+        blobs: Blobs,
+        clock: Clock,
+        files: Mapping[str, int] | None = None,
+    ) -> None:
+        self.id = run_id
+        self._storage = storage
+        self._blobs = blobs
+        self._clock = clock
+        self._folder = f"runs/{run_id}"
+        self._listed = files
+
+    # What it was
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a run."""
+        return "run.json" in self._files
+
+    @property
+    def experiment(self) -> str:
+        """The experiment that it belongs to."""
+        return str(self._head["experiment"])
+
+    @property
+    def name(self) -> str | None:
+        """Its name, if it has one."""
+        name: str | None = self._head["name"]
+        return name
+
+    @property
+    def parent_id(self) -> str | None:
+        """The run within which it was started, if there was one."""
+        parent_id: str | None = self._head["parent_id"]
+        return parent_id
+
+    @property
+    def user(self) -> str:
+        """Who started it."""
+        return str(self._head["user"])
+
+    @property
+    def started_at(self) -> int:
+        """When it was started, in nanoseconds since 1970, UTC."""
+        return parse_iso(self._head["started_at"])
+
+    @property
+    def ended_at(self) -> int | None:
+        """When it ended, alike; None while it hasn't."""
+        ended = parse_iso(self._end["ended_at"]) if self._end else 0
+        return ended if ended > self._state.resumed else None
+
+    @property
+    def status(self) -> str:
+        """`RUNNING`, `FINISHED`, `FAILED`, `KILLED`, or `LOST` when its process is gone."""
+        if self.ended_at is not None:
+            return str(self._end["status"])
+        lost = is_lost(
+            self._state.owner or self._head["owner"],
+            newest=max(self._state.newest, self.started_at),
+            appends=self._head["appends"],
+            now=self._clock(),
+        )
+        return "LOST" if lost else "RUNNING"
+
+    # What it said
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Name to value, types kept; of a name that was logged again the last value."""
+        return self._state.params
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Name to text."""
+        return self._state.tags
+
+    @property
+    def notes(self) -> list[dict[str, Any]]:
+        """Notes in order: `time` in ISO 8601, and `text`."""
+        return self._state.notes
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """The last value of each metric."""
+        return self._state.summary
+
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        """What it read: `kind` (dataset or model), `ref` such as `flights:3`, `digest`."""
+        return self._state.inputs
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        """What it made, alike."""
+        return self._state.outputs
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """`code`, `process`, `machine` and `packages`; empty until the run has ended."""
+        return self._state.provenance
+
+    @property
+    def error(self) -> str:
+        """The traceback of a run that failed, else nothing."""
+        return self._state.error
+
+    @property
+    def health(self) -> dict[str, Any]:
+        """How many calls the storage didn't take, as the end of the run says; else nothing."""
+        return dict(self._end.get("health", {})) if self._end else {}
+
+    def metrics(self, key: str | None = None) -> "pa.Table":
+        """Give every point of a metric, or of all; none is left out.
+
+        Args:
+            key: The metric's name; all metrics by default.
+
+        Returns:
+            Columns `step` (int64, or float64 when some step is no integer), `time` (UTC, ns) and
+            `value` (float64), in the order of time; of all metrics with a column `key` first.
+
+        Raises:
+            NotFound: The run has no such metric.
+            Corrupt: A segment was damaged.
+        """
+        import pyarrow as pa
+
+        columns = PointColumns()
+        for name in self._segments:
+            for record in self._records(name):
+                if isinstance(record, Points):
+                    columns.add(record, only=key)
+        if key is not None:
+            if key not in columns.values:
+                known = {*self.summary, *columns.values}
+                raise unknown(f"metric of run {self.id}", key, known)
+            return columns.table(key)
+        tables = [_with_key(columns.table(name), name) for name in sorted(columns.values)]
+        if not tables:
+            return _with_key(columns.table(""), "")
+        return pa.concat_tables(tables, promote_options="permissive")
+
+    def artifacts(self) -> dict[str, Artifact]:
+        """Give what the run kept, by name."""
+        return {
+            name: Artifact(
+                name=name,
+                digest=fields["digest"],
+                size=fields["size"],
+                type=fields["type"],
+                blobs=self._blobs,
+            )
+            for name, fields in sorted(self._state.artifacts.items())
+        }
+
+    def artifact(self, name: str) -> Artifact:
+        """Give one artifact.
+
+        Raises:
+            NotFound: The run kept none of this name; near names are suggested.
+        """
+        found = self.artifacts()
+        if name not in found:
+            raise unknown(f"artifact of run {self.id}", name, found)
+        return found[name]
+
+    def earlier(self) -> Earlier:
+        """Give what a run that resumes this one goes on from."""
+        return Earlier(
+            state=self._state,
+            segments={name: self._files[name] for name in self._segments},
+            endings=len(endings(self._files)),
+            head=self._head,
+        )
+
+    def verify(self) -> Iterator[Problem]:
+        """Check every record and artifact of the run, and give what is wrong with it."""
+        yield from verify_run(self._folder, self._files, storage=self._storage)
+        try:
+            kept = self.artifacts().values()
+        except Corrupt:
+            return  # said already
+        for artifact in kept:
+            try:
+                self._blobs.read(artifact.digest)
+            except (NotFound, Corrupt) as error:
+                yield Problem(self._folder, f"artifact {artifact.name!r}: {error}")
+
+    def __repr__(self) -> str:
+        return f"<Run {self.name or self.id} of {self.experiment!r}: {self.status}>"
+
+    # Reading
+
+    @cached_property
+    def _files(self) -> Mapping[str, int]:
+        """The files of the run's folder, with their sizes."""
+        if self._listed is not None:
+            return self._listed
+        return {
+            entry.path.rpartition("/")[2]: entry.size for entry in self._storage.list(self._folder)
+        }
+
+    @cached_property
+    def _head(self) -> dict[str, Any]:
+        return self._document("run.json", "run")
+
+    @cached_property
+    def _end(self) -> dict[str, Any]:
+        """The newest document that ended the run; it may have been resumed after that."""
+        names = endings(self._files)
+        return self._document(names[-1], "run_end") if names else {}
+
+    @cached_property
+    def _segments(self) -> list[str]:
+        return sorted(name for name in self._files if name.endswith(SEGMENT))
+
+    @cached_property
+    def _state(self) -> RunState:
+        """What the run has said: its end's summary, and what that doesn't cover."""
+        end = self._end
+        covered = end["segments"] if end else {}
+        rest = [name for name in self._segments if covered.get(name) != self._files[name]]
+        state = RunState.from_json(end) if end else RunState(tags=dict(self._head["tags"]))
+        records = [record for name in rest for record in self._records(name)]
+        for record in sorted(records, key=lambda record: record.time):
+            state.apply(record)
+        return state
+
+    def _records(self, name: str) -> Iterator[Event | Points]:
+        path = f"{self._folder}/{name}"
+        return read_segment(self._storage.read(path), path)
+
+    def _document(self, name: str, kind: str) -> dict[str, Any]:
+        path = f"{self._folder}/{name}"
+        return decode_document(self._storage.read(path), kind, path)
+
+
+def _with_key(table: "pa.Table", key: str) -> "pa.Table":
+    import pyarrow as pa
+
+    return table.add_column(0, "key", pa.repeat(pa.scalar(key), table.num_rows))

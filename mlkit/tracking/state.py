@@ -1,0 +1,98 @@
+"""What the events of a run add up to; the writer and the reader fold them by the same rules."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import define, field
+
+from mlkit._core.clock import iso
+from mlkit.metrics.records import Event, Points
+
+
+@define
+class RunState:
+    """The newest of everything a run has said.
+
+    Attributes:
+        params: Name to value, types kept; of a name that was logged again the last one.
+        tags: Name to text.
+        notes: Notes in order, each with its time.
+        summary: Metric name to its last value.
+        artifacts: Name to `digest`, `size` and `type`; of a name kept again the last one.
+        inputs: What the run read: `kind` (dataset or model), `ref` (`flights:3`), `digest`.
+        outputs: What it made, alike.
+        provenance: Code, packages and machine.
+        error: The traceback of a run that failed.
+        owner: The process that resumed the run; empty while its first one owns it.
+        resumed: When it was resumed last, in nanoseconds since 1970, UTC; 0 if it never was.
+        newest: The time of the newest record, in nanoseconds since 1970, UTC; 0 without one.
+    """
+
+    params: dict[str, Any] = field(factory=dict)
+    tags: dict[str, str] = field(factory=dict)
+    notes: list[dict[str, Any]] = field(factory=list)
+    summary: dict[str, float] = field(factory=dict)
+    artifacts: dict[str, dict[str, Any]] = field(factory=dict)
+    inputs: list[dict[str, Any]] = field(factory=list)
+    outputs: list[dict[str, Any]] = field(factory=list)
+    provenance: dict[str, Any] = field(factory=dict)
+    error: str = ""
+    owner: dict[str, Any] = field(factory=dict)
+    resumed: int = 0
+    newest: int = 0
+
+    def apply(self, record: Event | Points) -> None:
+        """Take in one record. Records must come in the order of their times."""
+        self.newest = max(self.newest, record.time)
+        if isinstance(record, Points):
+            self.summary.update(zip(record.keys, record.values, strict=True))
+            return
+        body = record.body
+        match record.name:
+            case "params":
+                self.params.update(body["values"])
+            case "tags":
+                self.tags.update(body["values"])
+            case "note":
+                self.notes.append({"time": iso(record.time), "text": body["text"]})
+            case "artifact":
+                self.artifacts[body["name"]] = {
+                    key: value for key, value in body.items() if key != "name"
+                }
+            case "input" | "output":
+                self._connect(self.inputs if record.name == "input" else self.outputs, body)
+            case "provenance":
+                self.provenance.update(body["values"])
+            case "error":
+                self.error = body["traceback"]
+            case "resumed":
+                self.owner, self.resumed = dict(body["owner"]), record.time
+            case _:  # a heartbeat, or an event of a later version
+                pass
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the state as plain values, for the document that ends a run."""
+        return {name: getattr(self, name) for name in _KEPT}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "RunState":
+        """Give the state that `to_json` wrote; fields of later versions are left out."""
+        return cls(**{name: fields[name] for name in _KEPT if name in fields})
+
+    @staticmethod
+    def _connect(links: list[dict[str, Any]], link: Mapping[str, Any]) -> None:
+        if link not in links:
+            links.append(dict(link))
+
+
+_KEPT = (
+    "params",
+    "tags",
+    "notes",
+    "summary",
+    "artifacts",
+    "inputs",
+    "outputs",
+    "provenance",
+    "error",
+)
