@@ -1,0 +1,1 @@
+"""Queries: filters over runs, tables of runs, comparison, and the graph of what came from what."""
