@@ -6,7 +6,7 @@ all its bytes.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
@@ -112,6 +112,14 @@ def _neighbours(refs: list[ChunkRef]) -> Iterator[list[ChunkRef]]:
         yield group
 
 
+class Known(Protocol):
+    """What knows where chunks are stored already; a dict does."""
+
+    def get(self, digest: str, /) -> ChunkRef | None:
+        """Give the place of a chunk, None where it isn't known."""
+        ...
+
+
 class PackWriter:
     """Stores chunks that aren't known yet, in as few objects as their size allows.
 
@@ -137,12 +145,12 @@ class PackWriter:
     def __init__(
         self,
         storage: "Storage",
-        known: Mapping[str, ChunkRef] | None = None,
+        known: Known | None = None,
         *,
         pack_size: int = PACK_SIZE,
     ) -> None:
         self._storage = storage
-        self._known = {} if known is None else known
+        self._known: Known = {} if known is None else known
         self._pack_size = pack_size
         self._refs: dict[str, ChunkRef] = {}
         self._buffer = bytearray()

@@ -1,6 +1,7 @@
 """Finds what is damaged in a store: every object that proves itself is read and checked."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from mlkit.storage.protocol import Storage
 
 _PIECE = 8 << 20
-_DOCUMENTS = ("datasets/", "models/", "monitors/", "runs/")
+_DOCUMENTS = ("datasets/", "models/", "monitors/")
+_SEALED = re.compile(r"monitors/.*-(?P<digits>[0-9a-f]{64})\.parquet")
 _STORE = "mlkit.json"
 
 
@@ -41,9 +43,10 @@ class Problem:
 def verify_objects(
     storage: "Storage", uses: Mapping[str, Sequence[str]] | None = None
 ) -> Iterator[Problem]:
-    """Read every blob, pack and document, and give what is wrong with them.
+    """Read all that proves itself, and give what is wrong with it.
 
-    Segments of runs and tables prove themselves in other ways, and aren't looked at here.
+    That is every blob, every pack, every numbered document, and what monitors logged. Folders of
+    runs and tables prove themselves in other ways, and aren't looked at here.
 
     Args:
         storage: The store's storage.
@@ -76,6 +79,9 @@ def _fault(storage: "Storage", path: str) -> str:
     try:
         if path.startswith((f"{blobs.ROOT}/", f"{packs.ROOT}/")):
             return _content_fault(storage, path)
+        sealed = _SEALED.fullmatch(path)
+        if sealed:
+            return _digest_fault(storage, path, sealed["digits"])
         if path == _STORE or (path.startswith(_DOCUMENTS) and path.endswith(".json")):
             return _document_fault(storage, path)
     except NotFound:
@@ -88,6 +94,10 @@ def _content_fault(storage: "Storage", path: str) -> str:
     digits = folders[-1]
     if path != f"{root}/{digits[:2]}/{digits}":
         return "nothing of this name belongs here"
+    return _digest_fault(storage, path, digits)
+
+
+def _digest_fault(storage: "Storage", path: str, digits: str) -> str:
     hasher = Hasher()
     start = 0
     while piece := storage.read(path, start, start + _PIECE):
@@ -122,4 +132,4 @@ def _self_hurt(path: str) -> tuple[str, ...]:
     parts = path.split("/")
     if parts[0] in {"datasets", "models"} and len(parts) == 3:  # noqa: PLR2004 - room, name, number
         return (f"{parts[1]}:{parts[2].removesuffix('.json')}",)
-    return (parts[1],) if parts[0] == "runs" else ()
+    return ()

@@ -1,0 +1,379 @@
+"""The datasets of a store: their names, and new versions of them."""
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from mlkit._core.clock import Clock, iso, now_ns
+from mlkit._core.ids import token
+from mlkit._core.names import Reference, check_name, parse_reference, unknown
+from mlkit.data.reading import FileReader
+from mlkit.data.sources import Content, ReferenceContent, Stored, content_of
+from mlkit.data.version import DatasetVersion
+from mlkit.errors import Corrupt, InvalidInput, InvalidName, NewerFormat, NotFound
+from mlkit.objects import blobs as blob_objects
+from mlkit.objects import packs as pack_objects
+from mlkit.objects.blobs import Blobs, object_path
+from mlkit.objects.known import KnownChunks
+from mlkit.objects.manifest import encode_manifest
+from mlkit.objects.packs import PackWriter
+from mlkit.objects.series import Series
+
+if TYPE_CHECKING:
+    from mlkit.storage.protocol import Storage
+
+ROOT = "datasets"
+KIND = "dataset_version"
+
+
+@frozen
+class Dataset:
+    """A name with its versions.
+
+    Attributes:
+        name: The name.
+    """
+
+    name: str
+    _series: Series = field(repr=False)
+    _reader: FileReader = field(repr=False)
+
+    def numbers(self) -> list[int]:
+        """Give the numbers of the versions, rising."""
+        return self._series.numbers()
+
+    def versions(self) -> list[DatasetVersion]:
+        """Give all versions, the oldest first."""
+        return [self[number] for number in self.numbers()]
+
+    @property
+    def latest(self) -> DatasetVersion:
+        """The newest version.
+
+        Raises:
+            NotFound: There is none.
+        """
+        number = self._series.latest()
+        if number is None:
+            raise NotFound(f"The dataset {self.name!r} has no version")
+        return self[number]
+
+    def __getitem__(self, number: int) -> DatasetVersion:
+        try:
+            document = self._series.read(number)
+        except NotFound:
+            numbers = self.numbers()
+            raise NotFound(
+                f"The dataset {self.name!r} has no version {number}",
+                hint=f"It has {numbers[0]} to {numbers[-1]}" if numbers else "",
+            ) from None
+        return DatasetVersion.from_document(self.name, document, self._reader)
+
+    def __len__(self) -> int:
+        return len(self.numbers())
+
+
+def _packs_of(version: DatasetVersion) -> Iterator[tuple[str, str]]:
+    """Give the packs of a version, with what of it lies in each."""
+    files: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for entry in version.files():
+        for pack in {chunk.pack for chunk in entry.chunks}:
+            files[pack] += 1
+            first.setdefault(pack, entry.path)
+    for pack, count in files.items():
+        what = f"{first[pack]}" if count == 1 else f"{count:,} files"
+        path = object_path(pack_objects.ROOT, pack)
+        yield path, version.ref if version.kind == "table" else f"{version.ref} ({what})"
+
+
+@frozen
+class Datasets:
+    """The datasets of a store; any number of threads, processes and machines may log at once.
+
+    Args:
+        storage: The store's storage.
+        cache: A folder for copies of remote manifests.
+        clock: Gives the present time.
+        user: Who makes the versions.
+        single_writer: The caller promises to be the only writer.
+
+    Example:
+        >>> from mlkit.storage.memory import MemoryStorage
+        >>> datasets = Datasets(MemoryStorage("datasets-example"), cache=Path("unused"))
+        >>> datasets.log("flights", {"carrier": ["UA", "AA"], "delay": [3.5, None]}).ref
+        'flights:1'
+        >>> datasets.get("flights@latest").to_arrow()["carrier"].to_pylist()
+        ['UA', 'AA']
+    """
+
+    storage: "Storage"
+    cache: Path = field(kw_only=True)
+    clock: Clock = field(default=now_ns, kw_only=True, repr=False)
+    user: str = field(default="", kw_only=True)
+    single_writer: bool = field(default=False, kw_only=True)
+    _digests: dict[tuple[str, int], str] = field(factory=dict, init=False, repr=False, eq=False)
+
+    def log(
+        self,
+        name: str,
+        data: Any,
+        *,
+        run_id: str | None = None,
+        inputs: Sequence[Any] = (),
+        description: str = "",
+    ) -> DatasetVersion:
+        """Make data a version; the same content as one that exists gives that version.
+
+        Args:
+            name: The dataset.
+            data: A table of pandas, polars or Arrow, a reader or iterable of record batches, a
+                two-dimensional numpy array, a dict of columns, a list of dicts; or the path of a
+                Parquet or CSV file, of any other file, or of a folder.
+            run_id: The run that made it.
+            inputs: What it was made from: references, or dicts with one.
+            description: What to say of it.
+
+        Returns:
+            The version, new or existing. Nothing is written for an existing one.
+
+        Raises:
+            InvalidName: The name can't be, or differs from another one by case only.
+            InvalidInput: The data can't be kept; nothing was made.
+            SingleWriterOnly: The storage can't refuse a second writer.
+        """
+        return self._commit(
+            name,
+            lambda: content_of(data),
+            {"run_id": run_id, "inputs": list(inputs), "description": description},
+        )
+
+    def reference(
+        self,
+        name: str,
+        url: str,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        run_id: str | None = None,
+        description: str = "",
+    ) -> DatasetVersion:
+        """Record files that stay where they are: their places, sizes, etags and times.
+
+        Args:
+            name: The dataset.
+            url: A file, a folder or a pattern, of any protocol of fsspec.
+            storage_options: What the driver takes; never stored.
+            run_id: The run that recorded them.
+            description: What to say of it.
+
+        Returns:
+            The version; reading it checks that the files are still what they were.
+
+        Raises:
+            InvalidInput: The URL means no file.
+            MissingExtra: The driver isn't installed.
+        """
+        return self._commit(
+            name,
+            lambda: ReferenceContent.of(url, storage_options),
+            {"run_id": run_id, "inputs": [], "description": description},
+        )
+
+    @contextmanager
+    def new(
+        self,
+        name: str,
+        *,
+        run_id: str | None = None,
+        inputs: Sequence[Any] = (),
+        description: str = "",
+    ) -> Iterator[Path]:
+        """Give a folder to fill, which becomes a version on leaving; an exception drops it.
+
+        Args:
+            name: The dataset.
+            run_id: The run that makes it.
+            inputs: What it is made from.
+            description: What to say of it.
+        """
+        self._open_series(name)
+        folder = Path(tempfile.mkdtemp(prefix="mlkit-"))
+        try:
+            yield folder
+            self.log(name, folder, run_id=run_id, inputs=inputs, description=description)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def get(self, reference: str) -> DatasetVersion:
+        """Give the version that a reference means.
+
+        Args:
+            reference: `name`, `name@latest`, `name:3` or `name#1f3a9c`.
+
+        Raises:
+            InvalidName: It is no reference.
+            NotFound: There is no such dataset or version.
+            InvalidInput: The digest is the beginning of several.
+        """
+        wanted = parse_reference(reference, "dataset")
+        dataset = self[wanted.name]
+        if wanted.version is not None:
+            return dataset[wanted.version]
+        if wanted.digest is not None:
+            return self._by_digest(dataset, wanted)
+        if wanted.alias is not None:
+            raise NotFound(
+                f"The dataset {wanted.name!r} has no alias {wanted.alias!r}",
+                hint="Use its latest version, a number or a digest",
+            )
+        return dataset.latest
+
+    def names(self) -> list[str]:
+        """Give the names, sorted."""
+        return [name[:-1] for name in self.storage.children(ROOT) if name.endswith("/")]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def __getitem__(self, name: str) -> Dataset:
+        series = self._series(check_name(name, "dataset"))
+        if series.latest() is None:
+            raise unknown("dataset", name, self.names())
+        return Dataset(name, series, self._reader)
+
+    def uses(self) -> Iterator[tuple[str, str]]:
+        """Give the packs and manifests that versions need: the path of each, and what needs it.
+
+        Versions whose document is damaged are left out, and so are the packs of a damaged
+        manifest; verification finds these by themselves.
+        """
+        for name in self.names():
+            for number in self._series(name).numbers():
+                try:
+                    version = self[name][number]
+                    for digest in version.manifest:
+                        yield object_path(blob_objects.ROOT, digest), version.ref
+                    yield from _packs_of(version)
+                except (Corrupt, NewerFormat, NotFound):
+                    continue
+
+    @property
+    def _reader(self) -> FileReader:
+        return FileReader(self.storage, self.cache)
+
+    def _series(self, name: str) -> Series:
+        return Series(self.storage, f"{ROOT}/{name}", KIND, single_writer=self.single_writer)
+
+    def _open_series(self, name: str) -> Series:
+        """Give the series to write to, after checking that it may be."""
+        series = self._series(check_name(name, "dataset"))
+        series.require_writable()
+        for other in self.names():
+            if other != name and other.casefold() == name.casefold():
+                raise InvalidName(
+                    f"The dataset {name!r} differs from {other!r} by case only",
+                    hint=f"Use {other!r}, or another name",
+                )
+        return series
+
+    def _commit(
+        self, name: str, make: Callable[[], Content], fields: Mapping[str, Any]
+    ) -> DatasetVersion:
+        series = self._open_series(name)
+        content = make()
+        try:
+            numbers = series.numbers()
+            same = self._find(series, numbers, content.digest) if content.digest else None
+            if same is not None:
+                return self[name][same]
+            known = KnownChunks(Blobs(self.storage), self.cache, self._manifests(series, numbers))
+            packs = PackWriter(self.storage, known)
+            stored = content.store(packs)
+            same = self._find(series, numbers, stored.digest)
+            if same is None:
+                same = self._write(series, (content.kind, stored), packs, fields)
+            return self[name][same]
+        finally:
+            content.close()
+
+    def _write(
+        self,
+        series: Series,
+        what: tuple[str, Stored],
+        packs: PackWriter,
+        fields: Mapping[str, Any],
+    ) -> int:
+        """Write packs, manifest and document, in this order, and give the version's number."""
+        kind, stored = what
+        entries = stored.entries(packs.finish())
+        manifest = Blobs(self.storage).put(encode_manifest(entries), durable=True)
+        body = {
+            "digest": stored.digest,
+            "content": kind,
+            "size": sum(entry.size for entry in entries),
+            "files": len(entries),
+            "created_at": iso(self.clock()),
+            "user": self.user,
+            **fields,
+            **stored.fields,
+            "manifest": [manifest],
+        }
+        writer = token()
+        numbers = series.numbers()
+        while (same := self._find(series, numbers, stored.digest)) is None:
+            number = max(numbers, default=0) + 1
+            if series.create(number, body, token=writer):
+                return number
+            numbers = sorted({*series.numbers(), number})
+        return same
+
+    def _find(self, series: Series, numbers: list[int], digest: str) -> int | None:
+        """Give the newest version of a content, None where there is none."""
+        for number in reversed(numbers):
+            if self._digest(series, number) == digest:
+                return number
+        return None
+
+    def _digest(self, series: Series, number: int) -> str:
+        """Give the digest of a version; the empty text where its document is damaged."""
+        key = (series.folder, number)
+        if key not in self._digests:
+            try:
+                self._digests[key] = str(series.read(number).get("digest"))
+            except (Corrupt, NewerFormat, NotFound):
+                return ""
+        return self._digests[key]
+
+    @staticmethod
+    def _manifests(series: Series, numbers: list[int]) -> Iterator[str]:
+        """Give the manifests of all versions, those of the newest first."""
+        for number in reversed(numbers):
+            try:
+                yield from series.read(number)["manifest"]
+            except (Corrupt, NewerFormat, NotFound):
+                continue
+
+    def _by_digest(self, dataset: Dataset, wanted: Reference) -> DatasetVersion:
+        series, numbers = self._series(wanted.name), dataset.numbers()
+        found = {
+            digest: number
+            for number in numbers
+            if (digest := self._digest(series, number)).startswith(f"sha256:{wanted.digest}")
+        }
+        if not found:
+            raise NotFound(f"The dataset {wanted.name!r} has no version of digest {wanted.digest}")
+        if len(found) > 1:
+            raise InvalidInput(
+                f"{str(wanted)!r} means versions {', '.join(map(str, sorted(found.values())))}",
+                hint="Write more digits",
+            )
+        return dataset[next(iter(found.values()))]

@@ -1,0 +1,205 @@
+"""Tables as Parquet: one file of a version, written in one pass, read back with its exact types."""
+
+import base64
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from mlkit._core.names import near
+from mlkit.errors import Corrupt, InvalidInput
+from mlkit.objects.packs import CHUNK_SIZE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FILE = "data.parquet"
+"""The path of a table's only file."""
+
+_ROWS = 1 << 17
+
+
+def storable(schema: "pa.Schema") -> "pa.Schema":
+    """Give the schema with which a table is kept: run-end encoding, which Parquet lacks, is undone.
+
+    Raises:
+        InvalidInput: There is no column, or two have one name.
+    """
+    from pyarrow import types
+
+    if not len(schema):
+        raise InvalidInput("A table without columns can't be a dataset")
+    seen: set[str] = set()
+    for number, field in enumerate(schema):
+        if field.name in seen:
+            raise InvalidInput(
+                f"Two columns of the table have the name {field.name!r}",
+                hint="Rename one of them",
+            )
+        seen.add(field.name)
+        if types.is_run_end_encoded(field.type):
+            schema = schema.set(number, field.with_type(field.type.value_type))
+    return schema
+
+
+def conform(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
+    """Give a batch the schema that `storable` or a version says, its values unchanged."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    arrays = []
+    for field, array in zip(schema, batch.columns, strict=True):
+        if types.is_run_end_encoded(array.type):
+            array = pc.run_end_decode(array)  # noqa: PLW2901 - step by step to the field's type
+        if types.is_dictionary(field.type) and not types.is_dictionary(array.type):
+            array = array.dictionary_encode()  # noqa: PLW2901 - step by step to the field's type
+        arrays.append(array if array.type.equals(field.type) else array.cast(field.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def write_parquet(batches: Iterable["pa.RecordBatch"], schema: "pa.Schema", sink: BinaryIO) -> None:
+    """Write batches as a Parquet file.
+
+    Args:
+        batches: The rows; each has the schema already.
+        schema: The columns.
+        sink: Where the bytes go; it needn't seek.
+
+    Raises:
+        InvalidInput: Parquet can't hold a column.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def unfit(error: Exception) -> InvalidInput:
+        return InvalidInput(f"The table can't be kept as Parquet: {error}")
+
+    refusals = (pa.ArrowNotImplementedError, pa.ArrowInvalid)
+    try:
+        writer = pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="zstd")
+    except refusals as error:
+        raise unfit(error) from error
+    with writer:
+        for batch in batches:
+            try:
+                writer.write_batch(batch, row_group_size=_ROWS)
+            except refusals as error:
+                raise unfit(error) from error
+
+
+class ChunkSink(io.RawIOBase):
+    """A file to write to whose bytes go on as chunks of one size.
+
+    Args:
+        take: Gets each chunk.
+    """
+
+    def __init__(self, take: Callable[[bytes], object]) -> None:
+        super().__init__()
+        self._take = take
+        self._buffer = bytearray()
+
+    def writable(self) -> bool:
+        """Tell that it can be written to."""
+        return True
+
+    def write(self, data: "bytes | bytearray | memoryview", /) -> int:  # type: ignore[override]
+        """Take bytes."""
+        self._buffer += data
+        while len(self._buffer) >= CHUNK_SIZE:
+            self._take(bytes(self._buffer[:CHUNK_SIZE]))
+            del self._buffer[:CHUNK_SIZE]
+        return len(data)
+
+    def finish(self) -> None:
+        """Send on what is left."""
+        if self._buffer:
+            self._take(bytes(self._buffer))
+            self._buffer.clear()
+
+
+def read_batches(
+    stream: BinaryIO, schema: "pa.Schema", columns: Sequence[str] | None, rows: int
+) -> Iterator["pa.RecordBatch"]:
+    """Give the rows of a Parquet file in batches, with the types they were logged with.
+
+    Args:
+        stream: The file; only what the columns need is read.
+        schema: The schema that the version says.
+        columns: Which columns, in which order; all by default.
+        rows: The most rows of a batch.
+
+    Raises:
+        InvalidInput: There is no such column.
+        Corrupt: The file isn't the Parquet that the version says.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wanted = select(schema, columns)
+    try:
+        file = pq.ParquetFile(pa.PythonFile(stream, mode="r"))
+        for batch in file.iter_batches(batch_size=rows, columns=wanted.names):
+            yield conform(batch.select(wanted.names), wanted)
+    except (pa.ArrowInvalid, KeyError) as error:
+        raise Corrupt(f"The Parquet file of the version can't be read: {error}") from error
+
+
+def read_table(stream: BinaryIO, schema: "pa.Schema", columns: Sequence[str] | None) -> "pa.Table":
+    """Give a Parquet file as a table, with the types it was logged with; see `read_batches`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wanted = select(schema, columns)
+    try:
+        table = pq.ParquetFile(pa.PythonFile(stream, mode="r")).read(columns=wanted.names)
+        table = table.select(wanted.names)
+    except (pa.ArrowInvalid, KeyError) as error:
+        raise Corrupt(f"The Parquet file of the version can't be read: {error}") from error
+    if table.schema.equals(wanted):
+        return cast("pa.Table", table.cast(wanted))
+    return pa.Table.from_batches([conform(batch, wanted) for batch in table.to_batches()], wanted)
+
+
+def select(schema: "pa.Schema", columns: Sequence[str] | None) -> "pa.Schema":
+    """Give the part of a schema that some columns are.
+
+    Raises:
+        InvalidInput: There is no such column, or it is asked for twice.
+    """
+    import pyarrow as pa
+
+    if columns is None:
+        return schema
+    if isinstance(columns, str):
+        raise InvalidInput(
+            f"columns is the text {columns!r}", hint=f"Write a list of names: [{columns!r}]"
+        )
+    names = schema.names
+    for name in columns:
+        if name not in names:
+            shown = near(name, names) or f"There are: {', '.join(names)}"
+            raise InvalidInput(f"There is no column {name!r}", hint=shown)
+    if len(set(columns)) != len(columns):
+        raise InvalidInput(f"A column is asked for twice: {', '.join(columns)}")
+    fields = [schema.field(name) for name in columns]
+    return pa.schema(fields, metadata=schema.metadata)
+
+
+def encode_schema(schema: "pa.Schema") -> str:
+    """Give a schema as text: its Arrow IPC message in base64."""
+    return base64.b64encode(schema.serialize()).decode()
+
+
+def decode_schema(text: str) -> "pa.Schema":
+    """Give the schema of a text that `encode_schema` made.
+
+    Raises:
+        Corrupt: It is none.
+    """
+    import pyarrow as pa
+
+    try:
+        return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text, validate=True)))
+    except (ValueError, OSError) as error:
+        raise Corrupt(f"The schema of the version can't be read: {error}") from error

@@ -1,0 +1,296 @@
+"""One immutable version of a dataset: what it is, and its values and files."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from attrs import field, frozen
+
+from mlkit._core.clock import parse_iso
+from mlkit._core.names import near
+from mlkit.data.checkout import check_out
+from mlkit.data.diff import DatasetDiff, diff
+from mlkit.data.parquet import FILE, decode_schema, read_batches, read_table
+from mlkit.data.profile import Profile, profile_table
+from mlkit.data.reading import FileReader
+from mlkit.data.references import check_source
+from mlkit.errors import Corrupt, InvalidInput, MissingExtra, NotFound
+from mlkit.objects.manifest import FileEntry
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+_ROWS = 1 << 16
+_EXACT_FLOAT = 1 << 53
+
+
+@frozen
+class DatasetVersion:
+    """A version: reading it gives the same for ever, checked against its digests.
+
+    Attributes:
+        name: The dataset.
+        number: The version's number, from 1.
+        digest: The digest of the content; equal content has equal digests.
+        kind: `table`, `folder`, `file`, or `reference` for files that were not copied.
+        size: The bytes of its files.
+        created_at: When it was made, in nanoseconds since 1970, UTC.
+        rows: Of a table, the number of rows.
+        columns: Of a table, the digest of each column, in order.
+        types: Of a table, the logical type of each column.
+        run_id: The run that made it, if one did.
+        inputs: What it was made from.
+        description: What its maker said of it.
+        user: Who made it.
+        url: Of a reference, the URL that was recorded.
+    """
+
+    name: str
+    number: int
+    digest: str
+    kind: str
+    size: int
+    created_at: int
+    rows: int | None = None
+    columns: Mapping[str, str] = field(factory=dict, repr=False)
+    types: Mapping[str, str] = field(factory=dict, repr=False)
+    run_id: str | None = None
+    inputs: tuple[Any, ...] = field(default=(), repr=False)
+    description: str = ""
+    user: str = ""
+    url: str | None = None
+    _manifest: tuple[str, ...] = field(default=(), repr=False)
+    _schema: str = field(default="", repr=False)
+    _reader: FileReader = field(kw_only=True, repr=False, eq=False)
+
+    @classmethod
+    def from_document(
+        cls, name: str, document: Mapping[str, Any], reader: FileReader
+    ) -> "DatasetVersion":
+        """Give the version that a document describes.
+
+        Raises:
+            Corrupt: A field is missing or of another kind than it must be.
+        """
+        try:
+            columns = document.get("columns", ())
+            return cls(
+                name=name,
+                number=document["number"],
+                digest=document["digest"],
+                kind=document["content"],
+                size=document["size"],
+                created_at=parse_iso(document["created_at"]),
+                rows=document.get("rows"),
+                columns={column["name"]: column["digest"] for column in columns},
+                types={column["name"]: column["type"] for column in columns},
+                run_id=document.get("run_id"),
+                inputs=tuple(document.get("inputs", ())),
+                description=document.get("description", ""),
+                user=document.get("user", ""),
+                url=document.get("url"),
+                manifest=tuple(document["manifest"]),
+                schema=document.get("schema", ""),
+                reader=reader,
+            )
+        except (KeyError, TypeError, InvalidInput) as error:
+            raise Corrupt(
+                f"The document of dataset {name!r} lacks what it must hold: {error}"
+            ) from error
+
+    @property
+    def ref(self) -> str:
+        """The reference, such as `flights:3`."""
+        return f"{self.name}:{self.number}"
+
+    @property
+    def schema(self) -> "pa.Schema":
+        """Of a table, its Arrow schema, as it was logged.
+
+        Raises:
+            InvalidInput: The version is no table.
+        """
+        self._require_table()
+        return decode_schema(self._schema)
+
+    @cached_property
+    def _files(self) -> tuple[FileEntry, ...]:
+        return self._reader.manifest(self._manifest)
+
+    def files(self) -> tuple[FileEntry, ...]:
+        """Give the files, sorted by path; a table has one, `data.parquet`."""
+        return self._files
+
+    @property
+    def manifest(self) -> tuple[str, ...]:
+        """The digests of the blobs that list the files."""
+        return self._manifest
+
+    def to_arrow(self, columns: Sequence[str] | None = None) -> "pa.Table":
+        """Give the table, with the exact types it was logged with.
+
+        Args:
+            columns: Which columns, in which order; all by default. Only they are read.
+
+        Raises:
+            InvalidInput: The version is no table, or has no such column.
+            Corrupt: What was stored is damaged.
+        """
+        with self._open_table() as stream:
+            return read_table(stream, self.schema, columns)
+
+    def to_pandas(self, columns: Sequence[str] | None = None) -> "pd.DataFrame":
+        """Give the table as a DataFrame; see `to_arrow`.
+
+        Integers with nulls become floats, as in pandas, unless floats can't hold them exactly:
+        then the column is `Int64`.
+
+        Raises:
+            MissingExtra: pandas isn't installed.
+        """
+        pandas = _library("pandas")
+        table = self.to_arrow(columns)
+        frame: pd.DataFrame = table.to_pandas()
+        for name in table.column_names:
+            if _loses_digits(table.column(name), str(frame[name].dtype)):
+                kind = "UInt64" if str(table.schema.field(name).type) == "uint64" else "Int64"
+                frame[name] = pandas.array(table.column(name).to_pylist(), dtype=kind)
+        return frame
+
+    def to_polars(self, columns: Sequence[str] | None = None) -> "pl.DataFrame":
+        """Give the table as a polars DataFrame; see `to_arrow`.
+
+        Raises:
+            MissingExtra: polars isn't installed.
+        """
+        frame: pl.DataFrame = _library("polars").from_arrow(self.to_arrow(columns))
+        return frame
+
+    def batches(
+        self, columns: Sequence[str] | None = None, *, rows: int = _ROWS
+    ) -> Iterator["pa.RecordBatch"]:
+        """Give the table batch by batch, in the memory of a few; see `to_arrow`.
+
+        Args:
+            columns: Which columns, in which order; all by default.
+            rows: The most rows of a batch.
+        """
+        if rows < 1:
+            raise InvalidInput(f"A batch can't have {rows} rows")
+        with self._open_table() as stream:
+            yield from read_batches(stream, self.schema, columns, rows)
+
+    @cached_property
+    def profile(self) -> Profile:
+        """What the table holds: counts, nulls, ranges, spread, the commonest values.
+
+        One column at a time is in memory.
+
+        Raises:
+            InvalidInput: The version is no table.
+        """
+        schema = self.schema
+        return profile_table(
+            schema.names, self.rows or 0, lambda name: self.to_arrow([name]).column(0)
+        )
+
+    def diff(self, other: "DatasetVersion") -> DatasetDiff:
+        """Give what changed from this version to another: columns, rows, files.
+
+        Args:
+            other: The newer side.
+        """
+        return diff(self, other)
+
+    def open(self, path: str = "", *, storage_options: Mapping[str, Any] | None = None) -> BinaryIO:
+        """Open a file of the version to read and seek in.
+
+        Args:
+            path: The file; may be left out when there is one only.
+            storage_options: Of a reference, what its driver takes.
+
+        Raises:
+            NotFound: The version has no such file.
+            Corrupt: A recorded file isn't what it was any more. What was stored and is damaged
+                is found when it is read.
+        """
+        return self._reader.open(self._entry(path), storage_options)
+
+    def checkout(
+        self, folder: str | Path, *, storage_options: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Make a folder hold the files of the version; other files in it stay.
+
+        Only what differs is written, each file whole or not at all, and nothing outside of it.
+
+        Args:
+            folder: Where the files go.
+            storage_options: Of a reference, what its driver takes.
+
+        Returns:
+            The folder.
+
+        Raises:
+            InvalidInput: A folder or a link stands in the way.
+            Corrupt: A file is damaged; it isn't written.
+        """
+        reader = self._reader
+        return check_out(
+            self.files(), Path(folder), lambda entry: reader.pieces(entry, storage_options)
+        )
+
+    def check(self, storage_options: Mapping[str, Any] | None = None) -> None:
+        """Raise unless the files of a reference are still what was recorded.
+
+        Raises:
+            Corrupt: Files are missing or changed; the message names them.
+        """
+        if self.kind == "reference":
+            check_source(self.files(), storage_options)
+
+    def _entry(self, path: str) -> FileEntry:
+        files = self.files()
+        if not path and len(files) == 1:
+            return files[0]
+        for entry in files:
+            if entry.path == path:
+                return entry
+        names = [entry.path for entry in files]
+        hint = near(path, names) or f"It has {len(files):,} files, such as {names[0]!r}"
+        raise NotFound(f"{self.ref} has no file {path!r}", hint=hint)
+
+    def _require_table(self) -> None:
+        if self.kind != "table":
+            raise InvalidInput(
+                f"{self.ref} is a {self.kind}, not a table",
+                hint="Read its files with open(path) or checkout(folder)",
+            )
+
+    def _open_table(self) -> BinaryIO:
+        self._require_table()
+        return self._reader.open(self._entry(FILE))
+
+
+def _library(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingExtra(
+            f"This needs {name}, which can't be imported ({error})",
+            hint=f"Install it with: pip install {name}",
+        ) from error
+
+
+def _loses_digits(column: "pa.ChunkedArray", dtype: str) -> bool:
+    """Tell whether pandas would round integers, as it makes floats of them when some are null."""
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    if dtype != "float64" or not types.is_integer(column.type) or not column.null_count:
+        return False
+    ends = pc.min_max(column).as_py()
+    return ends["min"] is not None and max(-ends["min"], ends["max"]) > _EXACT_FLOAT
