@@ -53,9 +53,9 @@ def test_a_shell_block_calls_what_exists(shell_block):
                 )
                 assert made.returncode == 0, f"{shell_block}: {made.stderr}"
         if command[0] == "mlkit" and len(command) > 1 and not command[1].startswith("-"):
-            from mlkit.cli.main import cli
+            from mlkit.cli.commands import cli
 
-            assert command[1] in cli().commands, f"{shell_block}: no mlkit {command[1]}"
+            assert command[1] in cli.commands, f"{shell_block}: no mlkit {command[1]}"
 
 
 def commands_of(source):

@@ -1,0 +1,1 @@
+"""The command line: looks into a store, checks it, and sends what waits for it."""

@@ -1,0 +1,213 @@
+"""The commands: each opens a store, asks it one thing, and prints the answer."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlkit._core.extras import DISTRIBUTION
+from mlkit.cli import rows
+from mlkit.cli.exits import MEANINGS, NO, code_of
+from mlkit.cli.opening import open_store
+from mlkit.cli.output import Form, Output, moment, printable, size_text, span, text_of
+from mlkit.errors import MlkitError
+
+if TYPE_CHECKING:
+    from mlkit.store.store import Store
+
+_INTERRUPTED = 130
+_CODES = "\n".join(f"  {code}  {meaning}" for code, meaning in MEANINGS.items())
+_EPILOG = f"\b\nExit codes:\n{_CODES}"
+_RUN_COLUMNS: dict[str, Form] = {
+    "id": text_of,
+    "experiment": text_of,
+    "name": text_of,
+    "status": text_of,
+    "started_at": moment,
+    "duration": span,
+    "params": text_of,
+    "metrics": text_of,
+}
+_EXPERIMENT_COLUMNS: dict[str, Form] = {"experiment": text_of, "runs": text_of}
+_DATASET_COLUMNS: dict[str, Form] = {
+    "dataset": text_of,
+    "versions": text_of,
+    "latest": text_of,
+    "created_at": moment,
+}
+_DATASET_VERSION_COLUMNS: dict[str, Form] = {
+    "version": text_of,
+    "kind": text_of,
+    "rows": text_of,
+    "size": size_text,
+    "created_at": moment,
+    "digest": rows.short,
+    "run_id": text_of,
+}
+_MODEL_COLUMNS: dict[str, Form] = {
+    "model": text_of,
+    "versions": text_of,
+    "latest": text_of,
+    "aliases": text_of,
+    "created_at": moment,
+}
+_MODEL_VERSION_COLUMNS: dict[str, Form] = {
+    "version": text_of,
+    "aliases": text_of,
+    "created_at": moment,
+    "size": size_text,
+    "metrics": text_of,
+    "datasets": text_of,
+    "digest": rows.short,
+    "run_id": text_of,
+}
+_ALIAS_COLUMNS: dict[str, Form] = {
+    "number": text_of,
+    "version": text_of,
+    "replaced": text_of,
+    "at": moment,
+    "user": text_of,
+    "gate": rows.verdict,
+    "reason": text_of,
+}
+_PROBLEM_COLUMNS: dict[str, Form] = {"path": text_of, "what": text_of, "hurts": text_of}
+
+
+class Commands(click.Group):
+    """A group in which mlkit's errors become a message and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except MlkitError as error:
+            lines = [printable(line) for line in str(error).splitlines()]
+            click.echo("mlkit: " + "\n".join(lines), err=True)
+            ctx.exit(code_of(error))
+        except KeyboardInterrupt:
+            ctx.exit(_INTERRUPTED)
+
+
+@click.group(cls=Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name=DISTRIBUTION, message="%(package)s %(version)s")
+def cli() -> None:
+    """Look into an mlkit store: runs, datasets, models and their versions."""
+
+
+def command(function: Callable[..., None]) -> click.Command:
+    """Make a function a command that is handed the opened store and where to print."""
+
+    @cli.command(name=function.__name__.rstrip("_"), help=function.__doc__)
+    @click.option("--store", "url", metavar="URL", help="The store; $MLKIT_STORE, else ./.mlkit.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @functools.wraps(function)
+    def run(url: str | None, *, as_json: bool, **arguments: Any) -> None:
+        function(open_store(url), Output(as_json=as_json), **arguments)
+
+    return run
+
+
+@command
+@click.argument("experiment", required=False)
+@click.option("--limit", default=20, show_default=True, help="At most so many runs.")
+def ls(store: "Store", output: Output, *, experiment: str | None, limit: int) -> None:
+    """List the experiments, or the runs of EXPERIMENT, the newest first."""
+    if experiment is None:
+        found = [{"experiment": name, "runs": count} for name, count in store.experiments().items()]
+        output.table(found, _EXPERIMENT_COLUMNS, empty="There are no runs yet.")
+        return
+    runs = store.search_runs(experiment=experiment, limit=limit)
+    empty = f"There are no runs of {printable(experiment)!r}; `mlkit ls` lists the experiments."
+    output.table([rows.run_row(run) for run in runs], _RUN_COLUMNS, empty=empty)
+
+
+@command
+@click.argument("run_id", metavar="RUN")
+def show(store: "Store", output: Output, *, run_id: str) -> None:
+    """Show a run by its id, or by the beginning of it."""
+    output.fields(rows.run_fields(store.run(run_id)))
+
+
+@command
+@click.argument("filter_text", metavar="FILTER", default="")
+@click.option("--experiment", help="Only runs of this experiment.")
+@click.option("--order-by", default="-started", show_default=True, help="A key; '-' for falling.")
+@click.option("--limit", default=20, show_default=True, help="At most so many runs.")
+@click.pass_context
+def search(
+    ctx: click.Context,
+    store: "Store",
+    output: Output,
+    *,
+    filter_text: str,
+    experiment: str | None,
+    order_by: str,
+    limit: int,
+) -> None:
+    """List the runs that FILTER keeps, such as "metrics.auc > 0.8 and params.depth in (4, 6)"."""
+    found = store.search_runs(filter_text, experiment=experiment, order_by=order_by, limit=limit)
+    output.table([rows.run_row(run) for run in found], _RUN_COLUMNS, empty="No run matches.")
+    if not len(found):
+        ctx.exit(NO)
+
+
+@command
+@click.argument("name", required=False)
+def data(store: "Store", output: Output, *, name: str | None) -> None:
+    """List the datasets, or the versions of the dataset NAME."""
+    if name is None:
+        found = [rows.dataset_row(store, known) for known in store.datasets.names()]
+        output.table(found, _DATASET_COLUMNS, empty="There are no datasets yet.")
+        return
+    versions = [rows.dataset_version(one) for one in store.datasets[name].versions()]
+    output.table(versions, _DATASET_VERSION_COLUMNS, empty="There are no versions yet.")
+
+
+@command
+@click.argument("name", required=False)
+@click.option("--history", metavar="ALIAS", help="How ALIAS of NAME has moved, the oldest first.")
+def models(store: "Store", output: Output, *, name: str | None, history: str | None) -> None:
+    """List the models, the versions of the model NAME, or an alias's history."""
+    if name is None:
+        if history is not None:
+            message = "--history needs the NAME of a model"
+            raise click.UsageError(message)
+        found = [rows.model_row(store, known) for known in store.models.names()]
+        output.table(found, _MODEL_COLUMNS, empty="There are no models yet.")
+    elif history is not None:
+        entries = [rows.alias_entry(one) for one in store.models[name].history(history)]
+        output.table(entries, _ALIAS_COLUMNS, empty=f"{name} has no alias {history!r}.")
+    else:
+        versions = rows.model_versions(store.models[name])
+        output.table(versions, _MODEL_VERSION_COLUMNS, empty="There are no versions yet.")
+
+
+@command
+@click.pass_context
+def verify(ctx: click.Context, store: "Store", output: Output) -> None:
+    """Read everything in the store, and list what is damaged."""
+    found = [rows.problem(one) for one in store.verify()]
+    output.table(found, _PROBLEM_COLUMNS, empty=f"{printable(store.url)}: nothing is damaged.")
+    if found:
+        ctx.exit(NO)
+
+
+@command
+def sync(store: "Store", output: Output) -> None:
+    """Send what waits on this machine for the store."""
+    sent = store.sync()
+    output.say(f"{sent} files were sent to {store.url}." if sent else "Nothing was waiting.")
+    if output.as_json:
+        output.document({"sent": sent})
+
+
+@command
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+def report(store: "Store", output: Output, *, out: Path) -> None:
+    """Write one HTML page of the store's runs, datasets and models to OUT."""
+    store.report(out)
+    output.say(f"Wrote {out}")
+    if output.as_json:
+        output.document({"path": str(out)})
