@@ -1,0 +1,1 @@
+"""Plain rows and points made into text, HTML and SVG; everything escaped, nothing fetched."""
