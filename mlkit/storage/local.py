@@ -1,6 +1,6 @@
 """A folder on a local disk or a network mount, by plain system calls."""
 # pathlib would cost more than the system calls it wraps:
-# ruff: noqa: PTH100, PTH102, PTH105, PTH106, PTH108, PTH111, PTH112, PTH119, PTH120
+# ruff: noqa: PTH100, PTH102, PTH105, PTH106, PTH108, PTH111, PTH112, PTH114, PTH116, PTH119, PTH120
 
 import errno
 import io
@@ -134,11 +134,11 @@ class LocalStorage:
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """Give every object below a folder, sorted; see `Storage.list`."""
-        return self._walk(check_folder(prefix))
+        return self._walk(self._check_folder(prefix))
 
     def children(self, prefix: str = "") -> Names:
         """Give the names right below a folder, sorted; see `Storage.children`."""
-        folder = check_folder(prefix)
+        folder = self._check_folder(prefix)
         try:
             return [name for name, _ in _scan(self._root, folder, sizes=False)]
         except OSError as error:
@@ -192,6 +192,13 @@ class LocalStorage:
             cut = path.find("/", cut + 1)
         return f"{root}/{path}"
 
+    def _check_folder(self, prefix: str) -> str:
+        """Give the path of a folder, after checking that it is no link and behind none."""
+        folder = check_folder(prefix)
+        if folder and os.path.islink(self._locate(folder)):
+            raise link_error(self._root, folder)
+        return folder
+
     def _stage(self, data: Body, *, durable: bool) -> str:
         """Write a body to a private file and give its place; nothing stays of it on a fault."""
         descriptor, temporary = self._open_temporary()
@@ -227,12 +234,13 @@ class LocalStorage:
         changed = [folder]
         for left in reversed(range(_TRIES)):
             try:
+                if left < _TRIES - 1:
+                    changed += _make_folders(folder)
                 put()
                 break
-            except FileNotFoundError:  # again, if another process removes a folder still empty
+            except FileNotFoundError:  # or another process removed a folder while it was empty
                 if not left:
                     raise
-                changed += _make_folders(folder)
         if durable:
             for place in dict.fromkeys(changed):
                 _sync_folder(place)
@@ -342,7 +350,7 @@ def _make_folders(folder: str) -> list[str]:
         try:
             os.mkdir(place)
         except FileExistsError:
-            if not os.path.isdir(place):
+            if not stat.S_ISDIR(os.stat(place).st_mode):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), place) from None
     return [os.path.dirname(place) for place in absent]
 
@@ -351,7 +359,10 @@ def _sync_folder(folder: str) -> None:
     """Make the names in a folder survive a power cut, where the system can."""
     if not hasattr(os, "O_DIRECTORY"):
         return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return  # another process deleted all that was in it
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -387,4 +398,4 @@ def _remove(place: str) -> None:
 
 
 def _user() -> int:
-    return os.getuid() if hasattr(os, "getuid") else 0
+    return os.geteuid() if hasattr(os, "geteuid") else 0
