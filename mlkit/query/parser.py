@@ -118,7 +118,7 @@ class _Parser:
         operand = self._operand("a field to order by")
         if not isinstance(operand, Field):
             self._fail(token, "An order is by a field", "Write one such as -metrics.auc")
-        self._expect_end("Give several orders as a list")
+        self._expect_end("Write '-metrics.auc' to descend, and several orders as a list")
         return operand
 
     def _any(self) -> Node:
@@ -259,7 +259,7 @@ class _Parser:
             if key.kind == "quoted" or (key.kind == "text" and key.double):
                 self._advance()
                 return Field(token.value, key.value, token.at)
-            self._fail(key, f"Expected a key of {token.value}", f"Write {token.value}.auc")
+            self._fail(key, f"Expected a key of {token.value}", f"Write {token.value}.<key>")
         field = field_of(token.value, token.at)
         if field is None:
             hint = near_field(token.value, self._keys)

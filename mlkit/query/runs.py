@@ -145,7 +145,7 @@ class RunTable(Sequence[R_co]):
         return [(run, run.id[:length]) for run in self._runs]
 
     def _columns(self, rows: int) -> dict[str, list[Any]]:
-        """What is shown, the most telling first; what is the same nothing for all is left out."""
+        """What is shown, the most telling first: what differs between the runs."""
         labelled = self._labelled()[:rows]
         runs = [run for run, _ in labelled]
         columns: dict[str, list[Any]] = {"run": [label for _, label in labelled]}
@@ -154,14 +154,18 @@ class RunTable(Sequence[R_co]):
         if any(run.name for run in runs):
             columns["name"] = [run.name for run in runs]
         columns["status"] = [run.status for run in runs]
-        columns["started"] = [show_time(run.started_at) for run in runs]
-        columns["duration"] = [show_span(duration_of(run)) for run in runs]
         known = known_keys(runs)
         maps = [keys_of(run) for run in runs]
-        for home in ("metrics", "params", "tags"):
-            for key in known[home]:
-                columns[f"{home}.{key}"] = [held[home].get(key) for held in maps]
-        return columns
+        keyed = {
+            f"{home}.{key}": [held[home].get(key) for held in maps]
+            for home in ("metrics", "params", "tags")
+            for key in known[home]
+        }
+        telling = {name for name, values in keyed.items() if len(set(map(repr, values))) > 1}
+        columns |= {name: values for name, values in keyed.items() if name in telling}
+        columns["started"] = [show_time(run.started_at) for run in runs]
+        columns["duration"] = [show_span(duration_of(run)) for run in runs]
+        return columns | {name: values for name, values in keyed.items() if name not in telling}
 
 
 def _rows(columns: dict[str, list[Any]], kept: list[str]) -> list[list[Any]]:

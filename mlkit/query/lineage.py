@@ -1,0 +1,312 @@
+"""Lineage: where a model, a dataset or a run came from, back to the data's digests."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from attrs import evolve, frozen
+
+from mlkit._core.names import parse_reference
+from mlkit.display.formats import show_time
+from mlkit.display.markup import Markup, element, plain
+from mlkit.errors import Corrupt, InvalidInput, NewerFormat, NotFound
+from mlkit.query.fields import RunLike
+
+Kind = Literal["alias", "model", "dataset", "run"]
+Relation = Literal["means", "made by", "trained on", "read", "made from", "part of"]
+
+_DIGITS = 19  # "sha256:" and twelve more
+
+
+class Version(Protocol):
+    """What lineage needs of any version."""
+
+    @property
+    def ref(self) -> str:
+        """Such as `flights:3`."""
+
+    @property
+    def digest(self) -> str:
+        """The digest of the content."""
+
+    @property
+    def created_at(self) -> int:
+        """When it was made, in nanoseconds since 1970, UTC."""
+
+    @property
+    def run_id(self) -> str | None:
+        """The run that made it."""
+
+
+class ModelLike(Version, Protocol):
+    """A model's version."""
+
+    @property
+    def datasets(self) -> Sequence[Any]:
+        """What it was trained on: links with `ref` and `digest`."""
+
+
+class DatasetLike(Version, Protocol):
+    """A dataset's version."""
+
+    @property
+    def rows(self) -> int | None:
+        """Its number of rows, of a table."""
+
+    @property
+    def inputs(self) -> Sequence[Any]:
+        """What it was made from: links with `kind`, `ref` and `digest`."""
+
+
+@frozen
+class Lookups:
+    """How to find things; each raises `NotFound` for what doesn't exist.
+
+    Attributes:
+        model: A model's version by its reference.
+        dataset: A dataset's version by its reference.
+        run: A run by its id.
+    """
+
+    model: Callable[[str], ModelLike]
+    dataset: Callable[[str], DatasetLike]
+    run: Callable[[str], RunLike]
+
+
+@frozen
+class Node:
+    """One thing in the graph.
+
+    Attributes:
+        kind: What it is.
+        ref: Its reference, or the run's id.
+        digest: The digest of its content, empty for runs and aliases.
+        detail: What else to say of it.
+        problem: `missing`, or why it can't be trusted; empty when all is well.
+    """
+
+    kind: Kind
+    ref: str
+    digest: str = ""
+    detail: str = ""
+    problem: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from all others."""
+        return self.kind, self.ref
+
+    def text(self) -> str:
+        """Give it in one line."""
+        digest = self.digest[:_DIGITS] + "…" * (len(self.digest) > _DIGITS)
+        kind = "" if self.kind == "alias" else self.kind
+        problem = f"({self.problem})" if self.problem else ""
+        return plain(
+            "  ".join(filter(None, (f"{kind} {self.ref}".strip(), digest, self.detail, problem)))
+        )
+
+
+@frozen
+class Edge:
+    """That one thing came from another."""
+
+    source: tuple[str, str]
+    relation: Relation
+    target: tuple[str, str]
+
+
+@frozen
+class Lineage:
+    """The graph of what something came from.
+
+    Attributes:
+        root: What was asked for.
+        nodes: Everything in the graph, the root first.
+        edges: From each thing to what it came from.
+    """
+
+    root: Node
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+
+    def text(self) -> str:
+        """Give the graph as a tree in text; what comes again is shown once."""
+        nodes = {node.key: node for node in self.nodes}
+        children = self._children()
+        lines: list[str] = []
+        shown: set[tuple[str, str]] = set()
+        waiting = [(self.root.key, "", "", "")]
+        while waiting:
+            key, lead, below, relation = waiting.pop()
+            again = key in shown and children.get(key)
+            part = "part of " if relation == "part of" else ""
+            lines.append(f"{lead}{part}{nodes[key].text()}{'  (see above)' if again else ''}")
+            if again:
+                continue
+            shown.add(key)
+            edges = children.get(key, [])
+            for index, edge in reversed(list(enumerate(edges))):
+                last = index == len(edges) - 1
+                branch, rest = ("└─ ", "   ") if last else ("├─ ", "│  ")
+                waiting.append((edge.target, below + branch, below + rest, edge.relation))
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the graph as plain values: `root`, `nodes` and `edges`."""
+        return {
+            "root": list(self.root.key),
+            "nodes": [
+                {
+                    "kind": node.kind,
+                    "ref": node.ref,
+                    "digest": node.digest,
+                    "detail": node.detail,
+                    "problem": node.problem,
+                }
+                for node in self.nodes
+            ],
+            "edges": [[list(edge.source), edge.relation, list(edge.target)] for edge in self.edges],
+        }
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> Markup:
+        return element("pre", self.text())
+
+    def _children(self) -> dict[tuple[str, str], list[Edge]]:
+        """The edges by their source, without those that a step through another one implies."""
+        found: dict[tuple[str, str], list[Edge]] = {}
+        for edge in self.edges:
+            found.setdefault(edge.source, []).append(edge)
+        return {
+            source: [
+                edge
+                for edge in edges
+                if not any(
+                    further.target == edge.target
+                    for other in edges
+                    if other.relation == "made by"
+                    for further in found.get(other.target, [])
+                )
+            ]
+            for source, edges in found.items()
+        }
+
+
+@frozen
+class _Link:
+    kind: Kind
+    ref: str
+    relation: Relation
+    digest: str = ""
+
+
+def lineage(
+    reference: str,
+    *,
+    find: Lookups,
+    kind: Literal["model", "dataset", "run"] | None = None,
+) -> Lineage:
+    """Give the graph of what something came from.
+
+    What can't be found on the way is a node whose `problem` says so.
+
+    Args:
+        reference: A model's or dataset's reference, or a run's id.
+        find: How to find things.
+        kind: What the reference means; by default whatever exists, in that order.
+
+    Raises:
+        NotFound: There is nothing of this reference.
+    """
+    start, links = _start(reference, find, kind)
+    nodes = {start.key: start}
+    edges: list[Edge] = []
+    waiting = [(start.key, link) for link in links]
+    if kind != "run" and parse_reference(reference).alias is not None:
+        root = Node("alias", reference)
+        nodes = {root.key: root, **nodes}
+        edges.append(Edge(root.key, "means", start.key))
+    seen: dict[tuple[str, str], tuple[str, str]] = {start.key: start.key}
+    while waiting:
+        source, link = waiting.pop(0)
+        asked = (link.kind, link.ref)
+        if asked not in seen:
+            node, more = _visit(link, find)
+            seen[asked] = node.key
+            if node.key not in nodes:
+                nodes[node.key] = node
+                waiting.extend((node.key, further) for further in more)
+        target = seen[asked]
+        known = nodes[target]
+        if link.digest and known.digest and link.digest != known.digest:
+            nodes[target] = evolve(known, problem="not the content that was recorded")
+        edge = Edge(source, link.relation, target)
+        if edge not in edges:
+            edges.append(edge)
+    return Lineage(next(iter(nodes.values())), tuple(nodes.values()), tuple(edges))
+
+
+def _start(reference: str, find: Lookups, kind: str | None) -> tuple[Node, list[_Link]]:
+    hints = []
+    for each, look in (("model", _model), ("dataset", _dataset), ("run", _run)):
+        if kind in (None, each):
+            try:
+                return look(reference, find)
+            except NotFound as error:
+                hints.append(error.hint)
+    what = kind or "model, dataset or run"
+    near = [hint for hint in hints if hint.startswith("Did you mean")]
+    hint = near[0] if near else "Look at store.models, store.datasets and store.search_runs()"
+    message = f"There is no {what} {reference!r}"
+    raise NotFound(message, hint=hint)
+
+
+def _visit(link: _Link, find: Lookups) -> tuple[Node, list[_Link]]:
+    look = {"model": _model, "dataset": _dataset, "run": _run}.get(link.kind)
+    try:
+        if look is not None:
+            return look(link.ref, find)
+        problem = "of a kind that this version doesn't know"
+    except (NotFound, InvalidInput):
+        problem = "missing"
+    except (Corrupt, NewerFormat) as error:
+        problem = f"unreadable: {error.message}"
+    return Node(link.kind, link.ref, link.digest, problem=problem), []
+
+
+def _model(reference: str, find: Lookups) -> tuple[Node, list[_Link]]:
+    version = find.model(reference)
+    detail = f"saved {show_time(version.created_at)}"
+    links = [*_made_by(version.run_id), *_links(version.datasets, "trained on")]
+    return Node("model", version.ref, version.digest, detail), links
+
+
+def _dataset(reference: str, find: Lookups) -> tuple[Node, list[_Link]]:
+    version = find.dataset(reference)
+    detail = "" if version.rows is None else f"{version.rows:,} rows"
+    links = [*_made_by(version.run_id), *_links(version.inputs, "made from")]
+    return Node("dataset", version.ref, version.digest, detail), links
+
+
+def _run(reference: str, find: Lookups) -> tuple[Node, list[_Link]]:
+    run = find.run(reference)
+    detail = f"{run.name or 'a run'} of {run.experiment}, {run.status}"
+    links = _links(run.inputs, "read")
+    if run.parent_id is not None:
+        links.append(_Link("run", run.parent_id, "part of"))
+    return Node("run", run.id, detail=detail), links
+
+
+def _made_by(run_id: str | None) -> list[_Link]:
+    return [] if run_id is None else [_Link("run", run_id, "made by")]
+
+
+def _links(items: Sequence[Any], relation: Relation) -> list[_Link]:
+    """Links as they were recorded: mappings, or bare references to datasets."""
+    found = []
+    for item in items:
+        link = item if isinstance(item, Mapping) else {"ref": item}
+        kind, digest = link.get("kind", "dataset"), link.get("digest") or ""
+        found.append(_Link(kind, str(link.get("ref")), relation, str(digest)))
+    return found
