@@ -134,6 +134,9 @@ class _Appender(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
+    def tell(self) -> int:
+        return len(self._space.objects.get(self._path, b""))
+
     def write(self, data: Any) -> int:
         if self.closed:
             message = "the file is closed"

@@ -128,9 +128,9 @@ def open_filesystem(url: str, storage_options: Mapping[str, Any]) -> Storage:
         raise InvalidInput(message, hint="Look at the URL and the storage options") from error
     except Exception as error:
         raise fault(error, shown, "", writing=False) from error
-    local = _local_root(filesystem, root)
-    if local is not None:
-        return LocalStorage(local)
+    filesystem, root = _unwrapped(filesystem, root, url)
+    if type(filesystem).__module__ == "fsspec.implementations.local":
+        return LocalStorage(root)
     cache = getattr(filesystem, "dircache", None)
     if cache is not None:
         cache.use_listings_cache = False
@@ -158,14 +158,12 @@ def _check_driver(protocol: str, shown: str) -> None:
         raise MissingExtra(message, hint=hint) from error
 
 
-def _local_root(filesystem: Any, root: str) -> str | None:
-    """Give the folder that a filesystem's root is, if it is one on this machine."""
-    from fsspec.implementations.dirfs import DirFileSystem
-    from fsspec.implementations.local import LocalFileSystem
-
-    if type(filesystem) is DirFileSystem and type(filesystem.fs) is LocalFileSystem:
-        return f"{filesystem.path}/{root}" if root else str(filesystem.path)
-    return root if type(filesystem) is LocalFileSystem else None
+def _unwrapped(filesystem: Any, root: str, url: str) -> tuple[Any, str]:
+    """Give the filesystem and the root that a folder of another filesystem (`dir::`) means."""
+    if type(filesystem).__module__ != "fsspec.implementations.dirfs":
+        return filesystem, root
+    own = url.partition("::")[0].partition("://")[2].strip("/")
+    return filesystem.fs, f"{filesystem.path}/{own}" if own else filesystem.path
 
 
 def _no_options(url: str, storage_options: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from mlkit._core.ids import token
 from mlkit.errors import AlreadyExists, ReadOnly, StorageFault
+from mlkit.storage.faulting import fault
 from mlkit.storage.protocol import Capabilities, Storage
 
 FOLDER = "probing"
@@ -55,8 +56,11 @@ def _refuses_second(storage: Storage, path: str) -> bool:
 def _appends(storage: Storage, path: str) -> bool:
     try:
         with storage.open_append(path) as file:
-            for piece in (b"one", b"two"):
-                file.write(piece)
+            try:
+                for piece in (b"one", b"two"):
+                    file.write(piece)
+            except OSError as error:  # an open file raises plain errors
+                raise fault(error, storage.url, path, writing=True) from error
         return storage.read(path) == b"onetwo"
     finally:
         with suppress(StorageFault):

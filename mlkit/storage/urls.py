@@ -3,8 +3,9 @@
 import re
 
 _PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)(?:://|::)")
-_KEY_AND_SECRET = re.compile(r"(?<=://)[^/@:]*:(?!\d+(?:/|$))[^@]*@")
-_AUTHORITY = re.compile(r"(?P<start>[A-Za-z0-9+.-]*://)(?P<user>[^/]*)@")
+_PASSWORD = re.compile(r"(?<=://)[^/]*:[^/]*@")
+_SECRET_WITH_SLASH = re.compile(r"(?<=://)[^/@:]*:(?!\d+(?:/|$))[^@]*@")
+_AUTHORITY = re.compile(r"(?P<start>[A-Za-z0-9+.-]*://)[^/]*@")
 _QUERY = re.compile(r"[?#][^/]*=.*")
 _USER_MATTERS = ("sftp://", "ssh://", "abfs://", "abfss://")
 
@@ -36,8 +37,8 @@ def without_credentials(url: str) -> str:
 
 
 def _clean(url: str) -> str:
-    url = _KEY_AND_SECRET.sub("", url)
+    url = _SECRET_WITH_SLASH.sub("", _PASSWORD.sub("", url))
     match = _AUTHORITY.match(url)
-    if match and (not match["start"].lower().endswith(_USER_MATTERS) or ":" in match["user"]):
+    if match and not match["start"].lower().endswith(_USER_MATTERS):
         url = match["start"] + url[match.end() :]
     return _QUERY.sub("", url)

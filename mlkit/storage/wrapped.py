@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from mlkit.errors import StorageFault
+from mlkit.storage.paths import check
 from mlkit.storage.protocol import Body, Capabilities, Entry, Names, Storage
 
 
@@ -83,3 +85,11 @@ class LimitedStorage(WrappedStorage):
     def capabilities(self) -> Capabilities:
         """What the storage really does."""
         return self._capabilities
+
+    def open_append(self, path: str) -> BinaryIO:
+        """Open an object to add to its end, if that really works; see `Storage.open_append`."""
+        check(path)
+        if not self._capabilities.append:
+            message = f"{self.url} can't append to objects"
+            raise StorageFault(message, hint="Write to a local folder first, then copy the whole")
+        return super().open_append(path)

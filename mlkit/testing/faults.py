@@ -5,14 +5,15 @@ import io
 import os
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar, cast
 
 from attrs import frozen
 
 from mlkit.errors import StorageFault
 from mlkit.storage.faulting import fault, read_only
+from mlkit.storage.paths import check
 from mlkit.storage.protocol import Body, Capabilities, Entry, Names, Storage
+from mlkit.storage.wrapped import WrappedStorage
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class Fault:
 _LASTING = {"kill before", "kill after", "down", "full", "read only"}
 
 
-class FaultyStorage:
+class FaultyStorage(WrappedStorage):
     """Passes all on to another storage, counts the operations, and fails on order.
 
     Each call is one operation, and so is each `write` to a file that `open_append` gave. Only
@@ -71,19 +72,11 @@ class FaultyStorage:
     def __init__(
         self, inner: Storage, *faults: Fault, capabilities: Capabilities | None = None
     ) -> None:
+        super().__init__(inner)
         self.operations: list[tuple[str, str]] = []
-        self._inner = inner
         self._faults = faults
         self._capabilities = capabilities
         self._lock = threading.Lock()
-
-    def __repr__(self) -> str:
-        return f"FaultyStorage({self._inner!r})"
-
-    @property
-    def url(self) -> str:
-        """The inner's URL."""
-        return self._inner.url
 
     @property
     def capabilities(self) -> Capabilities:
@@ -105,7 +98,7 @@ class FaultyStorage:
     def open_append(self, path: str) -> BinaryIO:
         """Open to append; see `Storage.open_append`."""
         if not self.capabilities.append:
-            message = f"{self.url} can't append to objects"
+            message = f"{self.url} can't append to objects, not even to {check(path)!r}"
             raise StorageFault(message)
         file = self._do("open_append", path, lambda: self._inner.open_append(path))
         return cast("BinaryIO", _FaultyFile(self, path, file))
@@ -125,10 +118,6 @@ class FaultyStorage:
     def delete(self, path: str) -> None:
         """Delete; see `Storage.delete`."""
         self._do("delete", path, lambda: self._inner.delete(path))
-
-    def local_path(self, path: str) -> Path | None:
-        """Give the local file; see `Storage.local_path`."""
-        return self._inner.local_path(path)
 
     def _do(self, verb: str, path: str, act: Callable[[], T]) -> T:
         with self._lock:
