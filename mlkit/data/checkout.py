@@ -41,9 +41,18 @@ def check_out(entries: Iterable[FileEntry], folder: Path, pieces: Pieces) -> Pat
     try:
         folder.mkdir(parents=True, exist_ok=True)
         root = folder.resolve(strict=True)
+        ready: set[Path] = set()
         for entry in entries:
             check_entry(entry, "The manifest")
-            target = _target(root, entry)
+            target = root.joinpath(*entry.path.split("/"))
+            if target.parent not in ready:
+                _make_folder(root, target.parent)
+                ready.add(target.parent)
+            if target.is_dir() and not target.is_symlink():
+                raise InvalidInput(
+                    f"{str(target)!r} is a folder, and must become a file",
+                    hint="Remove it, or check out into another folder",
+                )
             if not _same(target, entry):
                 _write(target, pieces(entry))
     except (FileExistsError, NotADirectoryError) as error:
@@ -55,21 +64,15 @@ def check_out(entries: Iterable[FileEntry], folder: Path, pieces: Pieces) -> Pat
     return folder
 
 
-def _target(root: Path, entry: FileEntry) -> Path:
-    target = root.joinpath(*entry.path.split("/"))
-    for above in reversed(target.relative_to(root).parents[:-1]):
-        if (root / above).is_symlink():
+def _make_folder(root: Path, folder: Path) -> None:
+    """Make a folder below the root, unless a link on the way would lead elsewhere."""
+    for above in (*reversed(folder.relative_to(root).parents), folder.relative_to(root)):
+        if above.parts and (root / above).is_symlink():
             raise InvalidInput(
-                f"{str(root / above)!r} is a link, so {entry.path!r} would be written elsewhere",
+                f"{str(root / above)!r} is a link, so files below it would be written elsewhere",
                 hint="Remove the link, or check out into another folder",
             )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.is_dir() and not target.is_symlink():
-        raise InvalidInput(
-            f"{str(target)!r} is a folder, and must become a file",
-            hint="Remove it, or check out into another folder",
-        )
-    return target
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _same(target: Path, entry: FileEntry) -> bool:

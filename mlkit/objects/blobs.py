@@ -1,6 +1,5 @@
 """Whole files kept under the digest of their content: `blobs/<aa>/<sha256>`."""
 
-import io
 import os
 import tempfile
 from pathlib import Path
@@ -189,21 +188,17 @@ class Blobs:
             temporary.unlink(missing_ok=True)
 
 
-class _Witness(io.RawIOBase):
+class _Witness:
     """A stream that fails at its end when it wasn't what its digest says.
 
     It fails inside the storage's write, so that an atomic write leaves nothing behind.
     """
 
     def __init__(self, inner: IO[bytes], digest: str, what: str) -> None:
-        super().__init__()
         self._inner = inner
         self._expected = digest
         self._what = what
         self._hasher = Hasher()
-
-    def readable(self) -> bool:
-        return True
 
     def read(self, size: int = -1, /) -> bytes:
         piece = self._inner.read(size)
@@ -212,8 +207,3 @@ class _Witness(io.RawIOBase):
             message = f"{self._what} changed while it was stored"
             raise InvalidInput(message, hint="Store it again when nobody writes to it")
         return piece
-
-    def readinto(self, buffer: "memoryview", /) -> int:  # type: ignore[override]
-        piece = self.read(len(buffer))
-        buffer[: len(piece)] = piece
-        return len(piece)

@@ -100,8 +100,10 @@ def check_entry(entry: FileEntry, where: str) -> FileEntry:
     if not fault and any(c.size < 0 or c.offset < 0 for c in entry.chunks):
         fault = "a chunk lies nowhere"
     if fault:
-        message = f"{where} lists the file {entry.path!r}, which can't be: {fault}"
-        raise Corrupt(message, hint="The version was not made by mlkit, or was tampered with")
+        raise Corrupt(
+            f"{where} lists the file {entry.path!r}, which can't be: {fault}",
+            hint="The version was not made by mlkit, or was tampered with",
+        )
     return entry
 
 
@@ -154,16 +156,18 @@ def decode_manifest(data: bytes, where: str) -> list[FileEntry]:
 
     try:
         table = pq.read_table(pa.BufferReader(data)).select(_schema().names).cast(_schema())
-    except (pa.ArrowException, KeyError, OSError) as error:
-        message = f"{where} is no manifest: {error}"
-        raise Corrupt(message) from error
+        _check_present(table)
+    except (ValueError, KeyError, OSError, pa.ArrowException) as error:
+        raise Corrupt(f"{where} is no manifest: {error}") from error
     columns = [table.column(name).to_pylist() for name in table.column_names]
     seen: set[str] = set()
     entries = []
     for path, size, digest, chunks, source in zip(*columns, strict=True):
         if path in seen:
-            message = f"{where} lists the file {path!r} twice"
-            raise Corrupt(message, hint="The version was not made by mlkit, or was tampered with")
+            raise Corrupt(
+                f"{where} lists the file {path!r} twice",
+                hint="The version was not made by mlkit, or was tampered with",
+            )
         seen.add(path)
         entry = FileEntry(
             path=path,
@@ -184,6 +188,17 @@ def decode_manifest(data: bytes, where: str) -> list[FileEntry]:
     return entries
 
 
+def _check_present(table: "pa.Table") -> None:
+    """Raise where a part that must be there is null; casting looks at whole columns only."""
+    import pyarrow.compute as pc
+
+    chunks = pc.list_flatten(table.column("chunks"))
+    sources = table.column("source").drop_null()
+    for column, part in ((chunks, "size"), (chunks, "pack"), (chunks, "offset"), (sources, "url")):
+        if pc.struct_field(column, part).null_count:
+            raise ValueError(f"{part!r} is missing")
+
+
 def read_manifests(blobs: "Blobs", digests: Sequence[str], cache: "Path") -> tuple[FileEntry, ...]:
     """Give the files that the manifests of a version list, sorted by path.
 
@@ -201,8 +216,7 @@ def read_manifests(blobs: "Blobs", digests: Sequence[str], cache: "Path") -> tup
         where = f"The manifest {digest}"
         for entry in decode_manifest(blobs.path(digest, cache).read_bytes(), where):
             if entries.setdefault(entry.path, entry) is not entry:
-                message = f"{where} lists the file {entry.path!r}, as another one does"
-                raise Corrupt(message)
+                raise Corrupt(f"{where} lists the file {entry.path!r}, as another one does")
     return tuple(entries[path] for path in sorted(entries))
 
 
