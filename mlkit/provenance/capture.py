@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ class Capture:
         return self._facts
 
     def _run(self) -> None:
-        self._facts = self._look()
+        with suppress(Exception):  # provenance is a help; its faults must not reach the training
+            self._facts = self._look()
 
 
 class Captures:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, SupportsFloat
 
 from mlkit._core.clock import Clock
 from mlkit._core.ids import token
-from mlkit.errors import RunFinished
+from mlkit.errors import RunFinished, StorageFault
 from mlkit.metrics.writer import SegmentWriter
 from mlkit.storage.protocol import Storage
 from mlkit.tracking.health import Health
@@ -131,7 +131,9 @@ class Journal:
             return self._segment
 
     def _leave(self, error: OSError) -> None:
-        """Leave the segment that failed and take the next place."""
+        """Leave the segment that failed and take the next place; a strict run raises."""
+        if self._health.strict and isinstance(error, StorageFault):
+            raise error
         with self._lock:
             if isinstance(self._segment, SegmentWriter):
                 self._demote(error)

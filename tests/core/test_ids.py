@@ -62,7 +62,9 @@ def test_a_file_has_the_digest_of_its_bytes(tmp_path):
     assert digest_file(tmp_path / "x") == digest_bytes(b"abc" * 1_000_000)
 
 
-@pytest.mark.parametrize("text", ["", "abc", "sha256:../../x", "md5:" + "0" * 64, "sha256:" + "G" * 64])
+@pytest.mark.parametrize(
+    "text", ["", "abc", "sha256:../../x", "md5:" + "0" * 64, "sha256:" + "G" * 64]
+)
 def test_what_is_no_digest_never_becomes_a_path(text):
     with pytest.raises(Corrupt):
         hex_of(text)

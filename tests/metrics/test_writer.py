@@ -66,7 +66,7 @@ class Tensor:
         (True, 1.0),
         (np.float32(0.5), 0.5),
         (np.int64(7), 7.0),
-        (np.bool_(True), 1.0),  # noqa: FBT003 - the value under test
+        (np.bool_(True), 1.0),
         (np.array(0.25), 0.25),
         (np.array([0.25]), 0.25),
         (Tensor(1.5), 1.5),
@@ -87,7 +87,9 @@ def test_nan_is_kept(segment, file):
     assert math.isnan(points_of(file)[0].values[0])
 
 
-@pytest.mark.parametrize("value", ["0.3", None, [1, 2], 1j, object(), np.array([1.0, 2.0]), 10**400])
+@pytest.mark.parametrize(
+    "value", ["0.3", None, [1, 2], 1j, object(), np.array([1.0, 2.0]), 10**400]
+)
 def test_a_bad_value_names_its_key_and_the_rest_is_kept(segment, file, value):
     for step in (1, 2):
         with pytest.raises(InvalidInput, match="'bad' is"):
@@ -105,7 +107,7 @@ def test_an_object_that_cant_be_shown_is_named_all_the_same(segment):
         def __repr__(self):
             raise RuntimeError
 
-    with pytest.raises(InvalidInput, match="an object \\(Rude\\)"):
+    with pytest.raises(InvalidInput, match=r"an object \(Rude\)"):
         segment.points({"x": Rude()}, 1)
 
 
@@ -231,7 +233,8 @@ def test_a_damaged_segment_raises_and_a_cut_one_does_not(segment, file):
 
 
 @pytest.mark.parametrize(
-    "payload", [b"\x01{", b"\x01[]", b"\x01{}", b"\x03\0\0\0\1\0\0\0", b"\x02\0\0\0\0\0\0\0nonsense"]
+    "payload",
+    [b"\x01{", b"\x01[]", b"\x01{}", b"\x03\0\0\0\1\0\0\0", b"\x02\0\0\0\0\0\0\0nonsense"],
 )
 def test_a_record_that_lies_about_its_kind_is_reported(payload):
     with pytest.raises(Corrupt, match="Record 0 of x.seg"):

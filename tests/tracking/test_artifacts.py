@@ -101,9 +101,7 @@ def test_the_same_content_is_stored_once(kept, tmp_path):
     assert len([path for path in (tmp_path / "store/blobs").rglob("*") if path.is_file()]) == 1
 
 
-@pytest.mark.parametrize(
-    "name", ["", "../x", "/etc/x", "a//b", "a/./b", "a\\b", "a\nb", "a/.."]
-)
+@pytest.mark.parametrize("name", ["", "../x", "/etc/x", "a//b", "a/./b", "a\\b", "a\nb", "a/.."])
 def test_names_that_lead_elsewhere_are_refused(store, name):
     with store.start_run("bad") as run, pytest.raises(InvalidInput, match="name of an artifact"):
         run.log_text("x", name)
