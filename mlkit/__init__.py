@@ -43,12 +43,20 @@ if TYPE_CHECKING:
         track,
         use_dataset,
     )
+    from mlkit.data.version import DatasetVersion
     from mlkit.errors import MlkitError
+    from mlkit.models.loaded import LoadedModel
+    from mlkit.models.package import ModelVersion
+    from mlkit.monitoring.monitor import MonitorReport
     from mlkit.monitoring.trigger import Trigger, drift_share, metric_drop
     from mlkit.quality.drift import drift
-    from mlkit.quality.gates import Gate, at_least, at_most, no_worse
+    from mlkit.quality.drift_report import DriftReport
+    from mlkit.quality.gates import Gate, GateReport, at_least, at_most, no_worse
+    from mlkit.query.runs import RunTable
     from mlkit.store.store import Store
     from mlkit.sweeps.space import choice, int_uniform, log_uniform, uniform
+    from mlkit.tracking.active import ActiveRun
+    from mlkit.tracking.reading import Run
 
 __version__ = "0.1.0"
 
@@ -79,8 +87,17 @@ _FLUENT = (
 )
 _HOMES = {
     **dict.fromkeys(_FLUENT, "mlkit._fluent"),
+    "ActiveRun": "mlkit.tracking.active",
+    "DatasetVersion": "mlkit.data.version",
+    "DriftReport": "mlkit.quality.drift_report",
     "Gate": "mlkit.quality.gates",
+    "GateReport": "mlkit.quality.gates",
+    "LoadedModel": "mlkit.models.loaded",
     "MlkitError": "mlkit.errors",
+    "ModelVersion": "mlkit.models.package",
+    "MonitorReport": "mlkit.monitoring.monitor",
+    "Run": "mlkit.tracking.reading",
+    "RunTable": "mlkit.query.runs",
     "Store": "mlkit.store.store",
     "Trigger": "mlkit.monitoring.trigger",
     "at_least": "mlkit.quality.gates",
@@ -97,8 +114,17 @@ _HOMES = {
 """Where each public name is defined; it is imported when it is first asked for."""
 
 __all__ = [
+    "ActiveRun",
+    "DatasetVersion",
+    "DriftReport",
     "Gate",
+    "GateReport",
+    "LoadedModel",
     "MlkitError",
+    "ModelVersion",
+    "MonitorReport",
+    "Run",
+    "RunTable",
     "Store",
     "Trigger",
     "active_run",

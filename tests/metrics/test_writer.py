@@ -237,7 +237,7 @@ def test_a_damaged_segment_raises_and_a_cut_one_does_not(segment, file):
     [b"\x01{", b"\x01[]", b"\x01{}", b"\x03\0\0\0\1\0\0\0", b"\x02\0\0\0\0\0\0\0nonsense"],
 )
 def test_a_record_that_lies_about_its_kind_is_reported(payload):
-    with pytest.raises(Corrupt, match="Record 0 of x.seg"):
+    with pytest.raises(Corrupt, match=r"Record 0 of x\.seg"):
         list(read_segment(frame(payload), "x.seg"))
 
 

@@ -1,5 +1,6 @@
 """Promise: tracking never kills training; a fault is warned once, spooled, retried."""
 
+import itertools
 import warnings
 
 import pytest
@@ -30,15 +31,19 @@ def broken():
         yield breaks
 
 
+def _logged(store, *, points):
+    with store.start_run("faults") as run:
+        run.log_params(lr=0.1)
+        for step in range(points):
+            run.log_metric("x", step, step=step)
+        run.log_text("kept", "a.txt")
+    return run
+
+
 def test_a_store_that_fails_from_the_start_costs_one_warning_and_no_point(store, broken):
     patch = broken()
     with pytest.warns(TrackingWarning, match="No space left") as caught:
-        run = store.start_run("faults")
-        run.log_params(lr=0.1)
-        for step in range(100):
-            run.log_metric("x", step, step=step)
-        run.log_text("kept", "a.txt")
-        run.finish()
+        run = _logged(store, points=100)
     assert len(caught) == 1
     assert run.health.faults >= 4
     assert run.health.dropped == 0
@@ -73,10 +78,8 @@ def test_when_nothing_takes_it_training_still_goes_on(store, broken, monkeypatch
     patch = broken()
     monkeypatch.setattr(Outbox, "open_append", lambda *_: (_ for _ in ()).throw(OSError("full")))
     monkeypatch.setattr(Outbox, "put", lambda *_: (_ for _ in ()).throw(OSError("full")))
-    with pytest.warns(TrackingWarning) as caught, store.start_run("faults") as run:
-        for step in range(10):
-            run.log_metric("x", step)
-        run.log_text("x", "a.txt")
+    with pytest.warns(TrackingWarning) as caught:
+        run = _logged(store, points=10)
     assert len(caught) == 1
     assert run.health.dropped >= 10
     assert run.summary == {"x": 9.0}
@@ -86,8 +89,8 @@ def test_when_nothing_takes_it_training_still_goes_on(store, broken, monkeypatch
 
 def test_after_a_fault_the_store_is_tried_again(store, broken):
     patch = broken("open_append")
+    run = store.start_run("faults")
     with pytest.warns(TrackingWarning):
-        run = store.start_run("faults")
         run.log_metric("x", 1)
     patch.undo()
     run.flush()
@@ -101,9 +104,10 @@ def test_a_strict_store_raises(tmp_path, broken, monkeypatch):
     store = Store(tmp_path / "store", strict=True)
     run = store.start_run("strict")
     run.log_metric("x", 1)
-    monkeypatch.setattr(run._journal._segment, "_write", lambda data: 3)
-    with pytest.raises(StorageFault, match="Tracking failed"):
-        run.log_metric("x", 2)
+    with monkeypatch.context() as full:
+        full.setattr(run._journal._segment, "_write", lambda data: 3)
+        with pytest.raises(StorageFault, match="Tracking failed"):
+            run.log_metric("x", 2)
     patch = broken()
     with pytest.raises(StorageFault, match="Tracking failed"):
         run.log_text("x", "a.txt")
@@ -231,7 +235,7 @@ def test_the_pulse_beats_and_sends_when_the_time_has_come(sent, monkeypatch):
             intervals.append(second)
     assert intervals[0] == 5
     assert len(intervals) < 25
-    assert all(b - a <= 301 for a, b in zip(intervals, intervals[1:], strict=False))
+    assert all(b - a <= 301 for a, b in itertools.pairwise(intervals))
     run.finish()
     assert pulse.runs() == []
     pulse.beat()
