@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from mlkit.data.layout import lay_out
 from mlkit.data.logical import plain_type, type_text
 from mlkit.data.streams import Level
 from mlkit.errors import InvalidInput
@@ -143,7 +144,7 @@ class _Column:
 
         try:
             for start in range(0, len(array), _ROWS):
-                self._level.update(_laid_out(array.slice(start, _ROWS), self._target))
+                self._level.update(lay_out(array.slice(start, _ROWS), self._target))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             message = f"Column {self.name!r} of type {array.type} can't be identified: {error}"
             raise InvalidInput(message, hint="Cast the column to a plain type first") from error
@@ -154,16 +155,3 @@ class _Column:
             whole.update(struct.pack("<Q", len(text)) + text)
         whole.update(self._level.digest())
         return whole.digest()
-
-
-def _laid_out(array: "pa.Array", target: "pa.DataType") -> "pa.Array":
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if isinstance(array, pa.ExtensionArray):
-        array = array.storage
-    if isinstance(array, pa.DictionaryArray):
-        array = array.dictionary_decode()
-    elif isinstance(array, pa.RunEndEncodedArray):
-        array = pc.run_end_decode(array)
-    return array if array.type.equals(target) else array.cast(target)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from mlkit._core.names import near
+from mlkit.data.layout import kept_type, lay_out
 from mlkit.errors import Corrupt, InvalidInput
 from mlkit.objects.packs import CHUNK_SIZE
 
@@ -19,41 +20,34 @@ _ROWS = 1 << 17
 
 
 def storable(schema: "pa.Schema") -> "pa.Schema":
-    """Give the schema with which a table is kept: run-end encoding, which Parquet lacks, is undone.
+    """Give the schema with which a table is kept; see `kept_type`.
 
     Raises:
         InvalidInput: There is no column, or two have one name.
     """
-    from pyarrow import types
+    import pyarrow as pa
 
     if not len(schema):
         raise InvalidInput("A table without columns can't be a dataset")
     seen: set[str] = set()
-    for number, field in enumerate(schema):
+    for field in schema:
         if field.name in seen:
             raise InvalidInput(
                 f"Two columns of the table have the name {field.name!r}",
                 hint="Rename one of them",
             )
         seen.add(field.name)
-        if types.is_run_end_encoded(field.type):
-            schema = schema.set(number, field.with_type(field.type.value_type))
-    return schema
+    fields = [field.with_type(kept_type(field.type)) for field in schema]
+    return pa.schema(fields, metadata=schema.metadata)
 
 
 def conform(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
     """Give a batch the schema that `storable` or a version says, its values unchanged."""
     import pyarrow as pa
-    import pyarrow.compute as pc
-    from pyarrow import types
 
-    arrays = []
-    for field, array in zip(schema, batch.columns, strict=True):
-        if types.is_run_end_encoded(array.type):
-            array = pc.run_end_decode(array)  # noqa: PLW2901 - step by step to the field's type
-        if types.is_dictionary(field.type) and not types.is_dictionary(array.type):
-            array = array.dictionary_encode()  # noqa: PLW2901 - step by step to the field's type
-        arrays.append(array if array.type.equals(field.type) else array.cast(field.type))
+    arrays = [
+        lay_out(array, field.type) for field, array in zip(schema, batch.columns, strict=True)
+    ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
