@@ -120,14 +120,14 @@ def near_field(word: str, keys: Mapping[str, Sequence[str]] | None = None) -> st
     """
     name, dot, key = word.partition(".")
     if dot:
-        meant = near(name, MAPS)
+        meant = near(name.lower(), MAPS)
         return meant.replace("'?", f".{key}'?") or f"Keys are of {', '.join(MAPS)}"
     if name in MAPS:
         return f"Write {name}.<key>"
     homes = [f"{home}.{word}" for home, held in (keys or {}).items() if word in held]
     if homes:
         return f"Did you mean {homes[0]!r}?"
-    return near(word, (*FIXED, *MAPS)) or f"There are {', '.join((*FIXED, *MAPS))}"
+    return near(word.lower(), (*FIXED, *MAPS)) or f"There are {', '.join((*FIXED, *MAPS))}"
 
 
 def getter(field: Field) -> Getter:
