@@ -28,14 +28,21 @@ class Exclusive(Enum):
 
 @frozen
 class Driver:
-    """What is known of a driver."""
+    """What is known of a driver.
+
+    Attributes:
+        put: How it gives a body its name.
+        exclusive: How it makes a name that must be new.
+        asks_size: Whether it asks for the size before it reads a whole object.
+    """
 
     put: Put
     exclusive: Exclusive
+    asks_size: bool = False
 
 
 _KNOWN = {
-    "s3fs": Driver(Put.OBJECT, Exclusive.CREATE),
+    "s3fs": Driver(Put.OBJECT, Exclusive.CREATE, asks_size=True),
     "gcsfs": Driver(Put.OBJECT, Exclusive.CREATE),
     "adlfs": Driver(Put.OBJECT, Exclusive.CREATE),
     "fsspec.implementations.memory": Driver(Put.MEMORY, Exclusive.CREATE),

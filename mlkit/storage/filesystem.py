@@ -18,6 +18,7 @@ from mlkit.storage.urls import without_credentials
 
 _BLOCK = 16 << 20
 _PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+_SILENT = 2  # the driver has tried often enough by then
 _HOPELESS = (PermissionError, FileNotFoundError, NotImplementedError, TypeError, AttributeError)
 _MEMORY_LOCK = threading.Lock()
 
@@ -92,6 +93,9 @@ class FilesystemStorage:
         if end is not None and end <= start:
             self.stat(path)
             return b""
+        if not start and end is None and self._driver.asks_size:
+            first = self.read(path, 0, _BLOCK)  # one request does for most objects
+            return first if len(first) < _BLOCK else first + self.read(path, _BLOCK)
         with self._seam(path):
             if not start and end is None:
                 return bytes(self._fs.cat_file(full))
@@ -130,13 +134,7 @@ class FilesystemStorage:
                 if not self._settled(path, data):
                     self.write(path, data)
                 return
-            for pause in (*_PAUSES, None):
-                error = self._try_create(full, data)
-                if error is None or self._settled(path, data):
-                    return
-                if pause is None:
-                    raise error
-                self._sleep(pause)
+            self._create_surely(path, full, data)
 
     def open_append(self, path: str) -> BinaryIO:
         """Refuse: few filesystems append, and none as safely as is promised."""
@@ -272,6 +270,26 @@ class FilesystemStorage:
             raise
         file.close()
 
+    def _create_surely(self, path: str, full: str, data: bytes) -> None:
+        """Make a new name, reading back after any doubt, until it is ours or another's."""
+        silent = 0
+        pauses = iter(_PAUSES)
+        while True:
+            error = self._try_create(full, data)
+            if error is None:
+                return
+            try:
+                if self._settled(path, data):
+                    return
+            except AlreadyExists:
+                raise
+            except MlkitError:  # it can't be read either, so the network is down
+                silent += 1
+            pause = next(pauses, None)
+            if pause is None or silent == _SILENT:
+                raise error
+            self._sleep(pause)
+
     def _try_create(self, full: str, data: bytes) -> Exception | None:
         """Try once to make a new name; give what was raised if that leaves a doubt."""
         try:
@@ -292,14 +310,14 @@ class FilesystemStorage:
         return None
 
     def _settled(self, path: str, data: bytes) -> bool:
-        """Read a name back: True if it holds the bytes, False if that isn't known yet.
+        """Read a name back: True if it holds the bytes, False if nothing holds it.
 
         Raises:
             AlreadyExists: It holds other bytes.
         """
         try:
             held = self.read(path)
-        except (NotFound, StorageFault):
+        except NotFound:
             return False
         if held == data:
             return True
@@ -312,7 +330,9 @@ def _reopened(filesystem: Any) -> Any:
     if not filesystem.async_impl:
         return filesystem
     options = {**filesystem.storage_options, "skip_instance_cache": True}
-    return type(filesystem)(*filesystem.storage_args, **options)
+    reopened = type(filesystem)(*filesystem.storage_args, **options)
+    reopened.dircache.use_listings_cache = False
+    return reopened
 
 
 def _blocks(data: Body) -> Iterator[bytes | bytearray | memoryview]:

@@ -212,19 +212,19 @@ class LocalStorage:
     def _open_temporary(self) -> tuple[int, str]:
         name = f"{os.getpid()}-{os.urandom(8).hex()}"
         while True:
-            temporary = f"{self._temporary}/{name}"
+            folder = self._temporary
             try:
-                if stat.S_ISLNK(os.lstat(self._temporary).st_mode):
-                    raise link_error(self._root, os.path.basename(self._temporary))
-                return os.open(temporary, _NEW, 0o666), temporary
+                if stat.S_ISLNK(os.lstat(folder).st_mode):
+                    raise link_error(self._root, os.path.basename(folder))
+                return os.open(f"{folder}/{name}", _NEW, 0o666), f"{folder}/{name}"
             except FileNotFoundError:
                 for changed in _make_folders(self._root):
                     _sync_folder(changed)
                 with suppress(FileExistsError):
-                    os.mkdir(self._temporary, 0o700)
+                    os.mkdir(folder, 0o700)
             except PermissionError:
                 own = f"{self._root}/{TEMPORARY}-{_user()}"  # `.tmp` is another user's
-                if self._temporary == own:
+                if folder == own:
                     raise
                 self._temporary = own
 
@@ -232,14 +232,16 @@ class LocalStorage:
         """Give a file its name, making the folders on the way; keep it there if durable."""
         folder = os.path.dirname(full)
         changed = [folder]
-        for left in reversed(range(_TRIES)):
+        tries = 0
+        while True:
             try:
-                if left < _TRIES - 1:
+                if tries:
                     changed += _make_folders(folder)
                 put()
                 break
             except FileNotFoundError:  # or another process removed a folder while it was empty
-                if not left:
+                tries += 1
+                if tries == _TRIES:
                     raise
         if durable:
             for place in dict.fromkeys(changed):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -131,9 +132,8 @@ def open_filesystem(url: str, storage_options: Mapping[str, Any]) -> Storage:
     filesystem, root = _unwrapped(filesystem, root, url)
     if type(filesystem).__module__ == "fsspec.implementations.local":
         return LocalStorage(root)
-    cache = getattr(filesystem, "dircache", None)
-    if cache is not None:
-        cache.use_listings_cache = False
+    with suppress(AttributeError):  # not every driver has such a cache
+        filesystem.dircache.use_listings_cache = False
     reopens = not storage_options and shown == url
     storage = FilesystemStorage(filesystem, root, shown, reopens=reopens)
     return ReadOnlyStorage(storage) if protocol_of(url) in READERS else storage

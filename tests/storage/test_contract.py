@@ -1,5 +1,6 @@
 """The contract over each storage that needs no server."""
 
+import tempfile
 import uuid
 
 import fsspec
@@ -11,7 +12,9 @@ from hypothesis import HealthCheck, settings
 from mlkit.storage.filesystem import FilesystemStorage
 from mlkit.storage.local import LocalStorage
 from mlkit.storage.memory import MemoryStorage
+from mlkit.storage.protocol import Capabilities
 from mlkit.storage.readonly import ReadOnlyStorage
+from mlkit.storage.wrapped import LimitedStorage
 from mlkit.testing import (
     FaultyStorage,
     ReadingContract,
@@ -77,6 +80,15 @@ class TestFaulty(StorageContract):
         return FaultyStorage(MemoryStorage(f"test-{uuid.uuid4()}"))
 
 
+class TestLimited(StorageContract):
+    """What the probe found less of, says so, and keeps the rest of the contract."""
+
+    @pytest.fixture
+    def storage(self):
+        less = Capabilities(exclusive_create=False, append=False)
+        return LimitedStorage(MemoryStorage(f"test-{uuid.uuid4()}"), less)
+
+
 class TestReadOnly(ReadOnlyContract):
     @pytest.fixture
     def inner(self, tmp_path):
@@ -106,8 +118,6 @@ class TestLocalFilledByOthers(ReadingContract):
 
 class LocalMachine(StorageMachine):
     def make(self):
-        import tempfile
-
         return LocalStorage(tempfile.mkdtemp())
 
 
@@ -121,8 +131,17 @@ class FsspecMachine(StorageMachine):
         return fsspec_memory()
 
 
+class FsspecLocalMachine(StorageMachine):
+    keeps_empty_folders = True
+
+    def make(self):
+        return FilesystemStorage(LocalFileSystem(), tempfile.mkdtemp())
+
+
 TestLocalMachine = LocalMachine.TestCase
 TestMemoryMachine = MemoryMachine.TestCase
 TestFsspecMachine = FsspecMachine.TestCase
-for machine in (TestLocalMachine, TestMemoryMachine, TestFsspecMachine):
+TestFsspecLocalMachine = FsspecLocalMachine.TestCase
+for machine in (TestLocalMachine, TestMemoryMachine, TestFsspecMachine, TestFsspecLocalMachine):
     machine.settings = BRIEF
+del machine  # it would be collected again

@@ -246,6 +246,18 @@ class TestWhatOthersPutThere:
         assert storage.read("a") == b"x"
         assert temporary_files(root) == []
 
+    def test_a_file_that_appears_where_a_folder_should_be_is_a_fault(
+        self, storage, root, monkeypatch
+    ):
+        def take_the_place(_old, _new):
+            (root / "a").write_bytes(b"x")
+            raise FileNotFoundError
+
+        monkeypatch.setattr(os, "replace", take_the_place)
+        with pytest.raises(StorageFault, match="Not a directory"):
+            storage.write("a/b", b"y")
+        assert temporary_files(root) == []
+
     def test_a_folder_where_a_file_should_be_is_a_fault(self, storage, root):
         storage.write("a/b", b"x")
         with pytest.raises(StorageFault, match="Is a directory"):
@@ -533,6 +545,15 @@ class TestPermissions:
         assert storage.children() == ["first", "second", "third"]
         assert stat.S_IMODE((open_folder / f".tmp-{NOBODY}").stat().st_mode) == 0o700
         assert temporary_files(open_folder) == []
+
+    def test_nothing_can_be_written_where_no_temporary_folder_is_ones_own(
+        self, open_folder, unprivileged
+    ):
+        storage = LocalStorage(open_folder)
+        for name in (".tmp", f".tmp-{os.geteuid()}"):
+            (open_folder / name).mkdir(mode=0o500)
+        with pytest.raises(ReadOnly):
+            storage.write("a", b"x")
 
     def test_a_system_without_users_has_one(self, storage, root, monkeypatch):
         monkeypatch.delattr(os, "geteuid")
