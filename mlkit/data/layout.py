@@ -1,6 +1,6 @@
 """The same values in another layout: without dictionaries, runs and views, or with them again."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,6 +71,9 @@ def lay_out(array: "pa.Array", target: "pa.DataType") -> "pa.Array":
     if isinstance(array, pa.ExtensionArray):
         return lay_out(array.storage, target)
     if isinstance(array, pa.DictionaryArray):
+        if types.is_string_view(array.type.value_type):  # which pyarrow can't look up
+            words = array.dictionary.cast(pa.large_string())
+            array = pa.DictionaryArray.from_arrays(array.indices, words)
         return lay_out(array.dictionary_decode(), target)
     if isinstance(array, pa.RunEndEncodedArray):
         return lay_out(pc.run_end_decode(array), target)

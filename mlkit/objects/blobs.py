@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from mlkit._core.hashing import Hasher, digest_bytes, digest_file, digest_stream, hex_of
 from mlkit._core.ids import token
-from mlkit.errors import Corrupt, InvalidInput, NotFound
+from mlkit.errors import Corrupt, InvalidInput, MlkitError, NotFound, StorageFault
 
 if TYPE_CHECKING:
     from mlkit.storage.protocol import Storage
@@ -157,6 +157,7 @@ class Blobs:
         Raises:
             NotFound: There is no such blob.
             Corrupt: The bytes don't match the digest.
+            StorageFault: The cache can't be written.
         """
         path = object_path(ROOT, digest)
         local = self.storage.local_path(path)
@@ -165,8 +166,16 @@ class Blobs:
                 raise damaged(path)
             return local
         copy = cache / path
-        if not (copy.is_file() and digest_file(copy) == digest):
-            self._download(digest, copy)
+        try:
+            if not (copy.is_file() and digest_file(copy) == digest):
+                self._download(digest, copy)
+        except MlkitError:
+            raise
+        except OSError as error:
+            raise StorageFault(
+                f"The cache {str(cache)!r} can't be used: {error.strerror}",
+                hint="Free some space there, or set MLKIT_CACHE to another folder",
+            ) from error
         return copy
 
     def _download(self, digest: str, copy: Path) -> None:

@@ -6,8 +6,9 @@ import os
 import pytest
 
 from mlkit._core.hashing import digest_bytes
-from mlkit.errors import Corrupt, InvalidInput, NotFound
+from mlkit.errors import Corrupt, InvalidInput, NotFound, StorageFault
 from mlkit.objects.blobs import Blobs, object_path
+from mlkit.storage.memory import MemoryStorage
 from mlkit.testing import FaultyStorage
 
 BODY = os.urandom(100_000)
@@ -125,6 +126,14 @@ def test_a_damaged_copy_in_the_cache_is_fetched_again(blobs, storage, tmp_path):
     if storage.local_path(object_path("blobs", digest)) is None:
         path.write_bytes(b"damaged")
     assert blobs.path(digest, tmp_path / "cache").read_bytes() == BODY
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path):
+    blobs = Blobs(MemoryStorage("blobs-without-cache"))
+    digest = blobs.put(BODY)
+    (tmp_path / "cache").write_bytes(b"a file")
+    with pytest.raises(StorageFault, match="cache' can't be used"):
+        blobs.path(digest, tmp_path / "cache")
 
 
 def test_a_file_that_changes_while_it_is_put_leaves_nothing(storage, blobs, monkeypatch):
