@@ -106,6 +106,7 @@ class Store:
     def runs(self) -> Runs:
         """The runs of the store; iterating gives them, the oldest first."""
         around = Surroundings(
+            store_id=self.id,
             storage=self._storage,
             outbox=self._outbox,
             blobs=self._blobs,
@@ -312,15 +313,14 @@ class Store:
         from mlkit.data.version import DatasetVersion
 
         data = function(*args, **kwargs)
+        versions = [item for item in (*args, *kwargs.values()) if isinstance(item, DatasetVersion)]
         run = current_run()
-        read = [
-            link_to("dataset", item)
-            for item in (*args, *kwargs.values())
-            if isinstance(item, DatasetVersion)
-        ]
-        return self.datasets.log(
-            name, data, run_id=run.id if run else None, inputs=read, description=description
-        )
+        if run is not None and run.store_id == self.id:
+            for version in versions:
+                run.use_dataset(version)
+            return run.log_dataset(name, data, description=description)
+        inputs = [link_to("dataset", version) for version in versions]
+        return self.datasets.log(name, data, inputs=inputs, description=description)
 
     def dataset(self, reference: str) -> "DatasetVersion":
         """Give a dataset's version: `flights`, `flights@latest`, `flights:3`, `flights#1f3a9c`.

@@ -40,7 +40,8 @@ class Surroundings:
     """What a run is handed by the store that it belongs to.
 
     Attributes:
-        storage: The store's storage.
+        store_id: The store's id.
+        storage: Its storage.
         outbox: Where what the store doesn't take waits.
         blobs: The store's whole files.
         datasets: Gives the store's datasets, when they are first needed.
@@ -49,6 +50,7 @@ class Surroundings:
         strict: Whether faults of the storage are raised.
     """
 
+    store_id: str
     storage: Storage
     outbox: Outbox
     blobs: Blobs
@@ -86,6 +88,7 @@ class ActiveRun:
         experiment: The experiment that it belongs to.
         name: Its name, if it has one.
         parent_id: The run within which it was started, if there was one.
+        store_id: The id of the store that it is written to.
         health: What became of calls that the storage didn't take.
 
     Example:
@@ -103,6 +106,7 @@ class ActiveRun:
         self.experiment: str = head["experiment"]
         self.name: str | None = head["name"]
         self.parent_id: str | None = head["parent_id"]
+        self.store_id = around.store_id
         self.health = Health(strict=around.strict)
         self._around = around
         self._capture = capture

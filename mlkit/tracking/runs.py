@@ -139,8 +139,8 @@ class Runs:
     ) -> Earlier:
         """Give a run that has nothing yet but its head."""
         outer = current_run()
-        if parent_id is None and outer is not None and not outer.finished:
-            parent_id = outer.id
+        if outer is not None and not outer.finished and outer.store_id == self._around.store_id:
+            parent_id = parent_id or outer.id
         now = self._around.clock()
         labels = plain_tags(tags or {})
         head = {
