@@ -20,7 +20,7 @@ _WORD = re.compile(r"[a-z]+[0-9]?")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-def better(metric: str, given: Better | None = None) -> Better:
+def direction(metric: str, given: Better | None = None) -> Better:
     """Tell whether a higher or a lower value of a metric is better.
 
     Args:
@@ -31,7 +31,7 @@ def better(metric: str, given: Better | None = None) -> Better:
         InvalidInput: Nobody says, and the name doesn't either. To guess could let a worse model by.
 
     Example:
-        >>> better("val_auc"), better("log_loss"), better("profit", "higher")
+        >>> direction("val_auc"), direction("log_loss"), direction("profit", "higher")
         ('higher', 'lower', 'higher')
     """
     if given is not None:

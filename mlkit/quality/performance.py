@@ -1,7 +1,6 @@
 """How good predictions are, once the truth is known; equal to scikit-learn's figures."""
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlkit._core.extras import require
@@ -118,6 +117,9 @@ def accuracy(truth: Any, predicted: Any) -> float:
     np = require("numpy", extra="stats")
     left, right = _vector(truth, "truth"), _vector(predicted, "predicted")
     _check_lengths(left, right)
+    if (left.dtype.kind in "biuf") != (right.dtype.kind in "biuf"):
+        message = f"Truths are {left.dtype} and predictions {right.dtype}, so none can be equal"
+        raise InvalidInput(message, hint="Give both as numbers, or both as texts")
     return float(np.mean(left == right))
 
 
@@ -206,8 +208,11 @@ def measure(truth: Any, predicted: Any, task: Task | None = None) -> dict[str, f
     if task == "labels":
         return {"accuracy": accuracy(truth, predicted)}
     if task == "regression":
-        figures: Mapping[str, Any] = {"rmse": rmse, "mae": mae, "r2": r2}
-        return {name: figure(truth, predicted) for name, figure in figures.items()}
+        return {
+            "rmse": rmse(truth, predicted),
+            "mae": mae(truth, predicted),
+            "r2": r2(truth, predicted),
+        }
     truth, score = _outcomes(truth, predicted)
     return {
         "auc": auc(truth, score),
