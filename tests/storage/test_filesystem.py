@@ -14,6 +14,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.implementations.zip import ZipFileSystem
 
 from mlkit.errors import AlreadyExists, InvalidInput, NotFound, ReadOnly, StorageFault
+from mlkit.storage import filesystem
 from mlkit.storage.drivers import Exclusive, Put, driver_of
 from mlkit.storage.filesystem import FilesystemStorage
 from mlkit.storage.probing import probe
@@ -181,6 +182,18 @@ class TestDoubts:
         assert "0123456789abcdef" not in str(caught.value)
 
 
+def test_creates_in_memory_come_one_after_the_other(odd, monkeypatch):
+    held = []
+
+    def pipe(self, path, value, mode="overwrite", **options):
+        held.append((mode, filesystem._MEMORY_LOCK.locked()))
+        MemoryFileSystem.pipe_file(self, path, value, mode=mode, **options)
+
+    monkeypatch.setattr(Odd, "pipe_file", pipe)
+    odd().create("a", b"mine")
+    assert held == [("create", True)]
+
+
 class TestSilentServers:
     """A server that takes a second create without a word is found by the probe."""
 
@@ -235,9 +248,9 @@ def test_a_driver_is_known_by_its_module_and_a_subclass_by_its_parent(module, pu
         pass
 
     Driver.__module__ = module
-    for filesystem in (Driver(), Sub()):
-        assert driver_of(filesystem).put is put
-        assert driver_of(filesystem).exclusive is exclusive
+    for opened in (Driver(), Sub()):
+        assert driver_of(opened).put is put
+        assert driver_of(opened).exclusive is exclusive
 
 
 def test_a_driver_that_moves_by_itself_writes_elsewhere_first():

@@ -101,6 +101,24 @@ def test_a_listing_shows_what_another_client_wrote_since(options):
         theirs.stat("a/1")
 
 
+def test_a_client_that_caches_listings_is_not_believed(options):
+    folder = f"bucket/{uuid.uuid4()}"
+    mine, theirs = (
+        FilesystemStorage(s3fs.S3FileSystem(**options, skip_instance_cache=True), folder)
+        for _ in range(2)
+    )
+    mine.write("a/1", b"x")
+    assert theirs.children("a") == ["1"]
+    mine.write("a/1", b"longer")
+    mine.write("a/2", b"x")
+    assert theirs.stat("a/1").size == len(b"longer")
+    assert theirs.children("a") == ["1", "2"]
+    assert [entry.size for entry in theirs.list("a")] == [len(b"longer"), 1]
+    mine.delete("a/1")
+    with pytest.raises(NotFound):
+        theirs.stat("a/1")
+
+
 class OneRequest(s3fs.S3FileSystem):
     """A client that notes what it asks for."""
 
