@@ -38,7 +38,7 @@ docs: .venv/.dev
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf .venv site .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv site mlkit-demo .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # The environment. Each stamp stands when its part is whole, and falls behind pyproject.toml when
 # what that asks for has changed.

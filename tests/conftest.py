@@ -3,6 +3,7 @@
 import itertools
 import os
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,4 +50,9 @@ def hermetic(hermetic_root, monkeypatch):
     monkeypatch.setenv("MLKIT_CACHE", str(own / "cache"))
     monkeypatch.setenv("MLKIT_SPOOL", str(own / "spool"))
     monkeypatch.delenv("MLKIT_STORE", raising=False)
-    return own
+    yield own
+    # The two things that mlkit remembers; a test that never used them doesn't load them.
+    if "mlkit._fluent" in sys.modules:
+        sys.modules["mlkit._fluent"].set_store(None)
+    if "mlkit.tracking.context" in sys.modules:
+        sys.modules["mlkit.tracking.context"].set_current(None)

@@ -16,6 +16,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code; `mlkit --help` says what each means.
+
+    Raises:
+        SystemExit: The same, once click is there to run the command.
     """
     try:
         require("click", extra="cli")
@@ -25,5 +28,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code_of(error)
     from mlkit.cli.commands import cli
 
-    result = cli.main(args=arguments, prog_name="mlkit", standalone_mode=False)
-    return int(result or 0)
+    return int(cli.main(args=arguments, prog_name="mlkit"))  # it ends in SystemExit itself

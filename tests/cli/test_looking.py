@@ -1,0 +1,105 @@
+"""Looking at runs: ls, show, search."""
+
+import pytest
+
+from mlkit.cli.exits import NO, NOT_FOUND, USAGE
+
+
+def test_ls_counts_the_runs_of_each_experiment(ask, runs):
+    answer = ask("ls", "--json")
+    assert answer.code == 0
+    assert answer.json == [
+        {"experiment": "flights", "runs": 2},
+        {"experiment": "weather", "runs": 1},
+    ]
+
+
+def test_ls_lists_the_runs_of_an_experiment_the_newest_first(ask, runs):
+    first, second, _ = runs
+    answer = ask("ls", "flights", "--json")
+    assert [row["id"] for row in answer.json] == [second.id, first.id]
+    assert [row["status"] for row in answer.json] == ["FAILED", "FINISHED"]
+
+
+def test_ls_stops_at_its_limit(ask, runs):
+    assert len(ask("ls", "flights", "--limit", 1, "--json").json) == 1
+
+
+def test_ls_prints_a_table_for_people(ask, runs):
+    lines = ask("ls").out.splitlines()
+    assert lines[0].split() == ["experiment", "runs"]
+    assert lines[2].split() == ["flights", "2"]
+
+
+def test_a_table_cuts_nothing_off_in_a_pipe(ask, runs):
+    assert f"depth=6, lr={0.1}" in ask("ls", "flights").out
+
+
+def test_an_empty_store_says_so_on_stderr(ask, store):
+    answer = ask("ls")
+    assert (answer.code, answer.out) == (0, "")
+    assert "no runs yet" in answer.err
+
+
+def test_an_experiment_without_runs_says_how_to_list_them(ask, runs):
+    assert "mlkit ls" in ask("ls", "fligths").err
+
+
+def test_show_gives_what_the_run_logged(ask, runs):
+    shown = ask("show", runs[0].id, "--json").json
+    assert shown["params"] == {"depth": 6, "lr": 0.1}
+    assert shown["metrics"] == {"auc": 0.8}
+    assert shown["tags"] == {"owner": "ml"}
+    assert shown["notes"] == ["went well"]
+    assert list(shown["artifacts"]) == ["report.txt"]
+
+
+def test_show_takes_the_beginning_of_an_id(ask, runs):
+    beginning = runs[0].id[:-2]
+    assert ask("show", beginning, "--json").json["id"] == runs[0].id
+
+
+def test_show_prints_the_traceback_of_a_run_that_failed(ask, runs):
+    assert "ZeroDivisionError" in ask("show", runs[1].id).out
+
+
+def test_show_of_an_unknown_run_exits_with_not_found(ask, runs):
+    answer = ask("show", "0123456789")
+    assert answer.code == NOT_FOUND
+    assert answer.err.startswith("mlkit: There is no run '0123456789'")
+
+
+def test_search_lists_what_matches(ask, runs):
+    found = ask("search", "metrics.auc > 0.7 and params.depth in (4, 6)", "--json")
+    assert [row["name"] for row in found.json] == ["first"]
+
+
+def test_search_orders_as_asked(ask, runs):
+    found = ask("search", "--experiment", "flights", "--order-by", "metrics.auc", "--json")
+    assert [row["name"] for row in found.json] == ["second", "first"]
+
+
+def test_search_without_a_match_exits_with_no(ask, runs):
+    answer = ask("search", "metrics.auc > 2")
+    assert answer.code == NO
+    assert answer.err == "No run matches.\n"
+
+
+def test_search_points_at_the_fault_of_a_filter(ask, runs):
+    answer = ask("search", "metrics.auc >> 1")
+    assert answer.code == USAGE
+    assert answer.err.startswith("mlkit: ")
+    assert "^" in answer.err
+
+
+def test_json_is_strict_where_a_metric_is_not_a_number(ask, runs):
+    assert ask("ls", "weather", "--json").json[0]["metrics"] == {"rain": "nan"}
+
+
+@pytest.mark.parametrize("arguments", [("ls", "{}"), ("search", "experiment = '{}'")])
+def test_what_a_store_holds_cannot_steer_the_terminal(ask, store, arguments):
+    with store.start_run("plain", name="\x1b[31mred\x9b\u202e[bold]"):
+        pass
+    out = ask(*(argument.format("plain") for argument in arguments)).out
+    assert r"\x1b[31mred\x9b\u202e[bold]" in out
+    assert "\x1b" not in out
