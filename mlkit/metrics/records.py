@@ -20,9 +20,12 @@ from typing import Any
 from attrs import frozen
 
 from mlkit._core.codec import decode_value, encode_value
-from mlkit.errors import Corrupt
+from mlkit.errors import Corrupt, NewerFormat
 
 EVENT, KEYS, POINTS, FLOAT_POINTS = 1, 2, 3, 4
+
+FORMAT = 1
+"""The newest format of segments that this version writes and reads."""
 
 KEYS_HEAD = Struct("<B3xI")
 
@@ -86,6 +89,7 @@ def decode_records(payloads: Iterable[bytes], where: str) -> Iterator[Event | Po
 
     Raises:
         Corrupt: A payload's CRC was right, but it isn't what its kind says.
+        NewerFormat: A newer mlkit wrote the segment.
     """
     keysets: dict[int, tuple[str, ...]] = {}
     for index, payload in enumerate(payloads):
@@ -95,7 +99,9 @@ def decode_records(payloads: Iterable[bytes], where: str) -> Iterator[Event | Po
                 yield decode_points(payload, keysets)
             elif kind == EVENT:
                 body = decode_value(payload[1:].decode("utf-8", "surrogatepass"))
-                yield Event(body.pop("event"), body.pop("time"), body)
+                event = Event(body.pop("event"), body.pop("time"), body)
+                _check_format(event, where)
+                yield event
             elif kind == KEYS:
                 number = KEYS_HEAD.unpack_from(payload)[1]
                 text = payload[KEYS_HEAD.size :].decode("utf-8", "surrogatepass")
@@ -103,6 +109,12 @@ def decode_records(payloads: Iterable[bytes], where: str) -> Iterator[Event | Po
         except (ValueError, KeyError, TypeError, AttributeError, struct_error) as error:
             message = f"Record {index} of {where} can't be read: {error!r}"
             raise Corrupt(message) from error
+
+
+def _check_format(event: Event, where: str) -> None:
+    if event.name == "segment" and event.body["format"] > FORMAT:
+        message = f"{where} has format {event.body['format']}, this mlkit reads up to {FORMAT}"
+        raise NewerFormat(message, hint="Upgrade with: pip install -U mlkit-lifecycle")
 
 
 def decode_points(payload: bytes, keysets: Mapping[int, tuple[str, ...]]) -> Points:

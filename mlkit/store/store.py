@@ -365,7 +365,9 @@ class Store:
         """
         from mlkit.query.lineage import Lookups, lineage
 
-        find = Lookups(model=self.models.get, dataset=self.datasets.get, run=self.run)
+        find = Lookups(
+            model=lambda text: self.models.get(text), dataset=self.datasets.get, run=self.run
+        )
         return lineage(reference, find=find)
 
     # Care

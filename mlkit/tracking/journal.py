@@ -15,12 +15,11 @@ from typing import Any, BinaryIO, SupportsFloat
 from mlkit._core.clock import Clock
 from mlkit._core.ids import token
 from mlkit.errors import RunFinished, StorageFault
+from mlkit.metrics.records import FORMAT
 from mlkit.metrics.writer import SegmentWriter
 from mlkit.storage.protocol import Storage
 from mlkit.tracking.health import Health
 from mlkit.tracking.outbox import Outbox
-
-SEGMENT_FORMAT = 1
 
 
 class Journal:
@@ -119,7 +118,7 @@ class Journal:
                 name = f"{self.folder}/{self.writer}-{next(self._numbers)}.seg"
                 try:
                     segment = SegmentWriter(self._places[0](name), self._clock, self._counters)
-                    segment.event("segment", {"format": SEGMENT_FORMAT, "writer": self.writer})
+                    segment.event("segment", {"format": FORMAT, "writer": self.writer})
                 except OSError as error:
                     self._demote(error)
                 else:

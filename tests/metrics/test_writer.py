@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkit.errors import Corrupt, InvalidInput
+from mlkit.errors import Corrupt, InvalidInput, NewerFormat
 from mlkit.metrics import writer as writer_module
 from mlkit.metrics.framing import frame, scan
 from mlkit.metrics.reader import PointColumns, check_segment, read_segment
@@ -239,6 +239,12 @@ def test_a_damaged_segment_raises_and_a_cut_one_does_not(segment, file):
 def test_a_record_that_lies_about_its_kind_is_reported(payload):
     with pytest.raises(Corrupt, match=r"Record 0 of x\.seg"):
         list(read_segment(frame(payload), "x.seg"))
+
+
+def test_a_segment_of_a_newer_format_asks_for_an_upgrade():
+    data = frame(encode_event("segment", 1, {"format": 2, "writer": "w"}))
+    with pytest.raises(NewerFormat, match=r"x\.seg has format 2"):
+        list(read_segment(data, "x.seg"))
 
 
 def test_records_of_later_versions_are_skipped():
