@@ -17,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlkit import errors
+    import mlkit.errors as errors  # noqa: PLR0402 - nothing imports from the root, not even it
     from mlkit._fluent import (
         active_run,
         dataset,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlkit.data.datasets import Datasets
     from mlkit.data.version import DatasetVersion
     from mlkit.models.loaded import LoadedModel
+    from mlkit.models.package import ModelVersion
     from mlkit.models.registry import Models
     from mlkit.objects.verify import Problem
     from mlkit.query.lineage import Lineage
@@ -340,6 +341,14 @@ class Store:
 
     # Models
 
+    def model(self, reference: str) -> "ModelVersion":
+        """Give what is known of a model's version, without loading it.
+
+        Raises:
+            NotFound: There is none; near names are suggested.
+        """
+        return self.models.get(reference)
+
     def load_model(self, reference: str, *, trusted: bool | None = None) -> "LoadedModel":
         """Load a model's version: `delay@prod`, `delay:3`, `delay@latest`.
 
@@ -365,9 +374,7 @@ class Store:
         """
         from mlkit.query.lineage import Lookups, lineage
 
-        find = Lookups(
-            model=lambda text: self.models.get(text), dataset=self.datasets.get, run=self.run
-        )
+        find = Lookups(model=self.model, dataset=self.dataset, run=self.run)
         return lineage(reference, find=find)
 
     # Care
