@@ -56,7 +56,7 @@ def test_what_type_checkers_see_is_what_all_names():
         for branch in ast.walk(tree)
         if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
         for node in ast.walk(branch)
-        if isinstance(node, ast.ImportFrom)
+        if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
     defined = {name for name in mlkit.__all__ if name in vars(mlkit) and name.startswith("__")}
