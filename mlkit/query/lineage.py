@@ -1,5 +1,6 @@
 """Lineage: where a model, a dataset or a run came from, back to the data's digests."""
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
@@ -222,14 +223,14 @@ def lineage(
     start, links = _start(reference, find, kind)
     nodes = {start.key: start}
     edges: list[Edge] = []
-    waiting = [(start.key, link) for link in links]
+    waiting = deque((start.key, link) for link in links)
     if kind != "run" and parse_reference(reference).alias is not None:
         root = Node("alias", reference)
         nodes = {root.key: root, **nodes}
         edges.append(Edge(root.key, "means", start.key))
     seen: dict[tuple[str, str], tuple[str, str]] = {start.key: start.key}
     while waiting:
-        source, link = waiting.pop(0)
+        source, link = waiting.popleft()
         asked = (link.kind, link.ref)
         if asked not in seen:
             node, more = _visit(link, find)

@@ -8,6 +8,7 @@ from mlkit.errors import FilterSyntax, InvalidInput
 from mlkit.query.fields import RunLike
 from mlkit.query.filter import Filter, known_keys
 from mlkit.query.ordering import OrderBy, ordered
+from mlkit.query.parser import Keys
 from mlkit.query.runs import RunTable
 
 R = TypeVar("R", bound=RunLike)
@@ -47,14 +48,20 @@ def search(
         message = f"A filter is text, not {type(filter).__name__}"
         raise InvalidInput(message, hint="Write one such as 'metrics.auc > 0.8'")
     looked = [run for run in runs if experiment is None or run.experiment == experiment]
-    found = looked
-    if filter.strip():
-        try:
-            wanted = Filter.of(filter, now=clock())
-        except FilterSyntax:
-            Filter.of(filter, now=0, keys=known_keys(looked))  # fails with better suggestions
-            raise
-        found = [run for run in looked if wanted.matches(run)]
+    try:
+        found = _found(looked, filter, order_by, now=clock())
+    except FilterSyntax:  # once more, to suggest from the keys that runs have
+        found = _found(looked, filter, order_by, now=clock(), keys=known_keys(looked))
+    return RunTable(found[:limit])
+
+
+def _found(
+    runs: list[R], text: str, order_by: OrderBy, *, now: int, keys: Keys | None = None
+) -> list[R]:
+    found = runs
+    if text.strip():
+        wanted = Filter.of(text, now=now, keys=keys)
+        found = [run for run in runs if wanted.matches(run)]
         if not found:
-            wanted.check_keys(looked)
-    return RunTable(ordered(found, order_by, known_keys(looked))[:limit])
+            wanted.check_keys(runs)
+    return ordered(found, order_by, keys)

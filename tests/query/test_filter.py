@@ -135,6 +135,10 @@ def test_fields_of_other_types_have_no_order(found):
     assert not found("params.c < params.b", params=params)
 
 
+def test_a_test_says_of_fields_alone_what_they_are(found):
+    assert found("0.5 < params.x and params.x < params.y", params={"x": 1, "y": 2})
+
+
 def test_nan_is_found_by_name_and_by_nothing_else(found):
     summary = {"loss": math.nan, "auc": 0.5}
     assert found("metrics.loss = nan", summary=summary)

@@ -228,6 +228,12 @@ def test_constants_of_other_types_differ_and_nan_is_itself():
     assert Literal(math.nan) == Literal(math.nan)
 
 
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, 1e-300, -0.0, True, False])
+def test_constants_without_digits_are_read_back_too(value):
+    node = Comparison(Field("metrics", "loss"), "=", Literal(value))
+    assert parse(node.text()) == node
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("90s", 90), ("1h30m", 5400), ("250ms", 0.25), ("2w", 1_209_600), ("1.5d", 129_600)],

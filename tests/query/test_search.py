@@ -1,0 +1,106 @@
+"""Search: filter, order, limit."""
+
+import math
+
+import pytest
+
+from mlkit.errors import FilterSyntax, InvalidInput
+from mlkit.query.search import search
+
+DAY = 86_400 * 10**9
+
+
+@pytest.fixture
+def runs(make_run):
+    return [
+        make_run(id="a", started_at=1 * DAY, params={"depth": 4}, summary={"auc": 0.7}),
+        make_run(id="b", started_at=2 * DAY, params={"depth": "x"}, summary={"auc": 0.9}),
+        make_run(id="c", started_at=3 * DAY, params={"depth": 6}, summary={"auc": math.nan}),
+        make_run(id="d", started_at=4 * DAY, params={"depth": True}, experiment="weather"),
+        make_run(id="e", started_at=5 * DAY, params={"depth": [1]}, summary={"auc": 0.7}),
+    ]
+
+
+def ids(table):
+    return "".join(run.id for run in table)
+
+
+def test_without_a_filter_all_are_found_newest_first(runs):
+    assert ids(search(runs)) == "edcba"
+    assert ids(search(runs, "  \n")) == "edcba"
+
+
+def test_a_filter_keeps_what_it_means(runs):
+    assert ids(search(runs, "metrics.auc >= 0.7")) == "eba"
+
+
+def test_an_experiment_narrows_the_search(runs):
+    assert ids(search(runs, experiment="weather")) == "d"
+
+
+def test_times_in_a_filter_count_from_the_clock(runs):
+    assert ids(search(runs, "started > '-2d'", clock=lambda: 6 * DAY)) == "e"
+
+
+def test_nan_and_nothing_come_last_in_either_direction(runs):
+    assert ids(search(runs, order_by="metrics.auc")) == "aebcd"
+    assert ids(search(runs, order_by="-metrics.auc")) == "baecd"
+
+
+def test_equal_runs_are_told_apart_by_the_next_order(runs):
+    assert ids(search(runs, order_by=["-metrics.auc", "-started"])) == "beacd"[:3] + "dc"
+    assert ids(search(runs, order_by=["-metrics.auc", "started"])) == "baecd"
+
+
+def test_values_of_other_types_are_grouped_in_an_order(runs):
+    assert ids(search(runs, order_by="params.depth")) == "acbde"
+
+
+def test_a_limit_keeps_the_first(runs):
+    assert ids(search(runs, limit=2)) == "ed"
+    assert ids(search(runs, limit=0)) == ""
+
+
+@pytest.mark.parametrize("limit", [-1, 1.5, True, "3"])
+def test_a_limit_that_is_no_number_of_runs_is_refused(runs, limit):
+    with pytest.raises(InvalidInput, match="limit="):
+        search(runs, limit=limit)
+
+
+def test_a_filter_that_is_no_text_is_refused(runs):
+    with pytest.raises(InvalidInput, match="A filter is text, not dict"):
+        search(runs, {"auc": 1})
+
+
+@pytest.mark.parametrize("order", [[5], [None]])
+def test_an_order_that_is_no_text_is_refused(runs, order):
+    with pytest.raises(InvalidInput, match="is no order"):
+        search(runs, order_by=order)
+
+
+def test_a_field_without_its_map_is_suggested_from_what_runs_have(runs):
+    with pytest.raises(FilterSyntax, match=r"Did you mean 'metrics.auc'"):
+        search(runs, "auc > 1")
+    with pytest.raises(FilterSyntax, match=r"Did you mean 'params.depth'"):
+        search(runs, order_by="-depth")
+
+
+def test_a_slip_in_a_key_is_an_error_that_points_at_it(runs):
+    with pytest.raises(FilterSyntax) as caught:
+        search(runs, "params.depth = 4 and metrics.acu > 0")
+    assert str(caught.value).split("\n") == [
+        "No run has metrics.acu (column 22). Did you mean 'metrics.auc'?",
+        "  params.depth = 4 and metrics.acu > 0",
+        "                       ^",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["metrics.acu is null and status = 'LOST'", "metrics.new > 1", "status = 'LOST'"]
+)
+def test_a_key_that_is_merely_new_finds_nothing(runs, text):
+    assert len(search(runs, text)) == 0
+
+
+def test_a_slip_that_doesnt_empty_the_result_is_let_be(runs):
+    assert ids(search(runs, "metrics.acu > 1 or metrics.auc > 0.8")) == "b"
