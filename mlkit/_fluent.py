@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from mlkit.errors import InvalidInput
 from mlkit.store.store import Store
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlkit.models.loaded import LoadedModel
     from mlkit.models.package import ModelVersion
     from mlkit.query.runs import RunTable
-    from mlkit.sweeps.sweep import SweepResult
+    from mlkit.sweeps.result import SweepResult
     from mlkit.tracking.reading import Run
 
 P = ParamSpec("P")
@@ -28,7 +28,15 @@ R = TypeVar("R")
 _default: Store | None = None
 
 
-def set_store(store: "Store | str | PathLike[str] | None") -> "Store | None":
+@overload
+def set_store(store: None) -> None: ...
+
+
+@overload
+def set_store(store: "Store | str | PathLike[str]") -> Store: ...
+
+
+def set_store(store: "Store | str | PathLike[str] | None") -> Store | None:
     """Set the store that the module-level verbs use.
 
     Args:

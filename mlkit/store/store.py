@@ -13,12 +13,13 @@ from mlkit.objects.blobs import Blobs
 from mlkit.provenance.environment import user
 from mlkit.storage.opening import open_storage
 from mlkit.store.root import open_root
-from mlkit.tracking.active import ActiveRun, Surroundings, link_to
+from mlkit.tracking.active import ActiveRun
 from mlkit.tracking.context import current_run
 from mlkit.tracking.outbox import Outbox
 from mlkit.tracking.pulse import Pulse
 from mlkit.tracking.reading import Run
 from mlkit.tracking.runs import Runs
+from mlkit.tracking.surroundings import Surroundings, link_to
 
 if TYPE_CHECKING:
     from mlkit.data.datasets import Datasets
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from mlkit.objects.verify import Problem
     from mlkit.query.lineage import Lineage
     from mlkit.query.runs import RunTable
-    from mlkit.sweeps.sweep import SweepResult
+    from mlkit.sweeps.result import SweepResult
 
 _pulse = Pulse(now_ns)
 

@@ -2,79 +2,31 @@
 
 import os
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, SupportsFloat
 
-from attrs import field, frozen
-
-from mlkit._core.clock import Clock, iso
+from mlkit._core.clock import iso
 from mlkit._core.codec import encode_document, encode_value
 from mlkit._core.hashing import digest_bytes
 from mlkit._core.masking import mask_text
 from mlkit.errors import AlreadyExists, InvalidInput
 from mlkit.metrics.records import Event
-from mlkit.objects.blobs import ROOT, Blobs, object_path
+from mlkit.objects.blobs import ROOT, object_path
 from mlkit.provenance.capture import Capture
-from mlkit.storage.protocol import Storage
 from mlkit.tracking import content
 from mlkit.tracking.context import current_run, set_current
 from mlkit.tracking.health import Health
 from mlkit.tracking.journal import Journal
-from mlkit.tracking.outbox import Outbox
 from mlkit.tracking.params import plain_params, plain_tags
-from mlkit.tracking.state import RunState
+from mlkit.tracking.surroundings import Earlier, Surroundings, link_to
 
 if TYPE_CHECKING:
-    from mlkit.data.datasets import Datasets
     from mlkit.data.version import DatasetVersion
     from mlkit.models.package import ModelVersion
-    from mlkit.models.registry import Models
 
 ENDINGS = ("FINISHED", "FAILED", "KILLED")
-
-
-@frozen
-class Surroundings:
-    """What a run is handed by the store that it belongs to.
-
-    Attributes:
-        store_id: The store's id.
-        storage: Its storage.
-        outbox: Where what the store doesn't take waits.
-        blobs: The store's whole files.
-        datasets: Gives the store's datasets, when they are first needed.
-        models: Gives the store's models, alike.
-        clock: Gives the time.
-        strict: Whether faults of the storage are raised.
-    """
-
-    store_id: str
-    storage: Storage
-    outbox: Outbox
-    blobs: Blobs
-    datasets: "Callable[[], Datasets]"
-    models: "Callable[[], Models]"
-    clock: Clock
-    strict: bool
-
-
-@frozen
-class Earlier:
-    """What a run that is resumed was before.
-
-    Attributes:
-        head: The document that began it.
-        state: What its records added up to.
-        segments: Which segments those were, with their sizes.
-        endings: How many times it has ended.
-    """
-
-    head: Mapping[str, Any]
-    state: RunState
-    segments: Mapping[str, int] = field(factory=dict)
-    endings: int = 0
 
 
 class ActiveRun:
@@ -413,8 +365,3 @@ def status_of(error: BaseException | None) -> str:
     if error is None or (isinstance(error, SystemExit) and not error.code):
         return "FINISHED"
     return "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-
-
-def link_to(kind: str, version: "DatasetVersion | ModelVersion") -> dict[str, Any]:
-    """Give what ties a run to a version that it read or made."""
-    return {"kind": kind, "ref": version.ref, "digest": version.digest}

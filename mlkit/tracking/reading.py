@@ -13,11 +13,11 @@ from mlkit.metrics.records import Event, Points
 from mlkit.objects.blobs import Blobs
 from mlkit.objects.verify import Problem
 from mlkit.storage.protocol import Storage
-from mlkit.tracking.active import Earlier
 from mlkit.tracking.artifact import Artifact
 from mlkit.tracking.checking import SEGMENT, endings, verify_run
 from mlkit.tracking.liveness import is_lost
 from mlkit.tracking.state import RunState
+from mlkit.tracking.surroundings import Earlier
 
 if TYPE_CHECKING:
     import pyarrow as pa

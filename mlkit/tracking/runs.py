@@ -12,7 +12,7 @@ from mlkit.errors import InvalidInput
 from mlkit.objects.verify import Problem
 from mlkit.provenance.capture import Captures
 from mlkit.provenance.environment import user
-from mlkit.tracking.active import ActiveRun, Earlier, Surroundings
+from mlkit.tracking.active import ActiveRun
 from mlkit.tracking.checking import verify_run
 from mlkit.tracking.context import current_run, set_current
 from mlkit.tracking.health import Health
@@ -21,6 +21,7 @@ from mlkit.tracking.params import plain_tags
 from mlkit.tracking.pulse import Pulse
 from mlkit.tracking.reading import Run
 from mlkit.tracking.state import RunState
+from mlkit.tracking.surroundings import Earlier, Surroundings
 
 _FOLDER = "runs"
 _SHORTEST = 4

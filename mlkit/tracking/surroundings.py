@@ -1,0 +1,65 @@
+"""What a run is handed when it starts: the store's rooms, and what it was before."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from mlkit._core.clock import Clock
+from mlkit.objects.blobs import Blobs
+from mlkit.storage.protocol import Storage
+from mlkit.tracking.outbox import Outbox
+from mlkit.tracking.state import RunState
+
+if TYPE_CHECKING:
+    from mlkit.data.datasets import Datasets
+    from mlkit.data.version import DatasetVersion
+    from mlkit.models.package import ModelVersion
+    from mlkit.models.registry import Models
+
+
+@frozen
+class Surroundings:
+    """What a run is handed by the store that it belongs to.
+
+    Attributes:
+        store_id: The store's id.
+        storage: Its storage.
+        outbox: Where what the store doesn't take waits.
+        blobs: The store's whole files.
+        datasets: Gives the store's datasets, when they are first needed.
+        models: Gives the store's models, alike.
+        clock: Gives the time.
+        strict: Whether faults of the storage are raised.
+    """
+
+    store_id: str
+    storage: Storage
+    outbox: Outbox
+    blobs: Blobs
+    datasets: "Callable[[], Datasets]"
+    models: "Callable[[], Models]"
+    clock: Clock
+    strict: bool
+
+
+@frozen
+class Earlier:
+    """What a run that is resumed was before.
+
+    Attributes:
+        head: The document that began it.
+        state: What its records added up to.
+        segments: Which segments those were, with their sizes.
+        endings: How many times it has ended.
+    """
+
+    head: Mapping[str, Any]
+    state: RunState
+    segments: Mapping[str, int] = field(factory=dict)
+    endings: int = 0
+
+
+def link_to(kind: str, version: "DatasetVersion | ModelVersion") -> dict[str, Any]:
+    """Give what ties a run to a version that it read or made."""
+    return {"kind": kind, "ref": version.ref, "digest": version.digest}
