@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import frozen
 
 from mlkit._core.hashing import Hasher
-from mlkit.errors import InvalidInput
+from mlkit.errors import InvalidInput, MlkitError
 from mlkit.objects.manifest import path_fault
 from mlkit.objects.packs import split
 
@@ -128,6 +128,8 @@ def read_stable(file: LocalFile, take: Callable[[bytes], str]) -> tuple[int, str
                 before = os.fstat(stream.fileno())
                 size, digest, chunks = _read(iter(split(stream)), take)
             after = os.stat(file.source)
+        except MlkitError:  # of what takes the chunks
+            raise
         except OSError as error:
             raise InvalidInput(
                 f"The file {file.source!r} can't be read: {error.strerror}",

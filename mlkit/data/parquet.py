@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from mlkit._core.names import near
 from mlkit.data.layout import kept_type, lay_out
-from mlkit.errors import Corrupt, InvalidInput
+from mlkit.errors import Corrupt, InvalidInput, MlkitError
 from mlkit.objects.packs import CHUNK_SIZE
 
 if TYPE_CHECKING:
@@ -135,7 +135,9 @@ def read_batches(
         file = pq.ParquetFile(pa.PythonFile(stream, mode="r"))
         for batch in file.iter_batches(batch_size=rows, columns=wanted.names):
             yield conform(batch.select(wanted.names), wanted)
-    except (pa.ArrowInvalid, KeyError) as error:
+    except MlkitError:
+        raise
+    except (pa.ArrowException, KeyError, OSError) as error:
         raise Corrupt(f"The Parquet file of the version can't be read: {error}") from error
 
 
@@ -148,7 +150,9 @@ def read_table(stream: BinaryIO, schema: "pa.Schema", columns: Sequence[str] | N
     try:
         table = pq.ParquetFile(pa.PythonFile(stream, mode="r")).read(columns=wanted.names)
         table = table.select(wanted.names)
-    except (pa.ArrowInvalid, KeyError) as error:
+    except MlkitError:
+        raise
+    except (pa.ArrowException, KeyError, OSError) as error:
         raise Corrupt(f"The Parquet file of the version can't be read: {error}") from error
     if table.schema.equals(wanted):
         return cast("pa.Table", table.cast(wanted))
