@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from mlkit._core.codec import encode_value
-from mlkit.display.markup import Markup
+from mlkit.display.markup import element
+from mlkit.display.page import fragment
 from mlkit.display.table import html_table
 from mlkit.display.text import text_table
 from mlkit.query.columns import values_to_arrow
@@ -69,10 +70,10 @@ class Comparison:
         rest = len(self.labels) - _SHOWN
         return f"{text}\n… and {rest:,} more runs" if rest > 0 else text
 
-    def _repr_html_(self) -> Markup:
+    def _repr_html_(self) -> str:
         if not self.values:
-            return html_table([self._nothing()], [])
-        return html_table(["", *self.labels], self._rows(len(self.labels)))
+            return fragment(element("p", self._nothing()))
+        return fragment(html_table(["", *self.labels], self._rows(len(self.labels))))
 
     def _rows(self, runs: int) -> list[list[Any]]:
         return [[name, *row[:runs]] for name, row in self.values.items()]

@@ -8,7 +8,8 @@ from attrs import evolve, frozen
 
 from mlkit._core.names import parse_reference
 from mlkit.display.formats import show_time
-from mlkit.display.markup import Markup, element, plain
+from mlkit.display.markup import element, plain
+from mlkit.display.page import fragment
 from mlkit.errors import Corrupt, InvalidInput, NewerFormat, NotFound
 from mlkit.query.fields import RunLike
 
@@ -171,8 +172,8 @@ class Lineage:
     def __repr__(self) -> str:
         return self.text()
 
-    def _repr_html_(self) -> Markup:
-        return element("pre", self.text())
+    def _repr_html_(self) -> str:
+        return fragment(element("pre", self.text()))
 
     def _children(self) -> dict[tuple[str, str], list[Edge]]:
         """The edges by their source, without those that a step through another one implies."""
@@ -200,6 +201,9 @@ class _Link:
     ref: str
     relation: Relation
     digest: str = ""
+
+
+_Look = Callable[[str, Lookups], tuple[Node, list[_Link]]]
 
 
 def lineage(
@@ -249,18 +253,30 @@ def lineage(
 
 
 def _start(reference: str, find: Lookups, kind: str | None) -> tuple[Node, list[_Link]]:
-    hints = []
+    errors = []
     for each, look in (("model", _model), ("dataset", _dataset), ("run", _run)):
         if kind in (None, each):
             try:
                 return look(reference, find)
             except NotFound as error:
-                hints.append(error.hint)
+                if each != "run" and _has_versions(look, reference, find):
+                    raise
+                errors.append(error)
     what = kind or "model, dataset or run"
-    near = [hint for hint in hints if hint.startswith("Did you mean")]
+    near = [error.hint for error in errors if error.hint.startswith("Did you mean")]
     hint = near[0] if near else "Look at store.models, store.datasets and store.search_runs()"
     message = f"There is no {what} {reference!r}"
     raise NotFound(message, hint=hint)
+
+
+def _has_versions(look: _Look, reference: str, find: Lookups) -> bool:
+    """Whether the name of a reference exists, so that only its version doesn't."""
+    name = parse_reference(reference).name
+    try:
+        look(name, find)
+    except NotFound:
+        return False
+    return name != reference
 
 
 def _visit(link: _Link, find: Lookups) -> tuple[Node, list[_Link]]:

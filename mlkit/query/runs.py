@@ -9,6 +9,7 @@ from mlkit._core.extras import require
 from mlkit._core.names import near
 from mlkit.display.formats import show_span, show_time
 from mlkit.display.markup import Markup
+from mlkit.display.page import fragment
 from mlkit.display.table import html_table
 from mlkit.display.text import text_table
 from mlkit.errors import InvalidInput, NotFound
@@ -133,9 +134,13 @@ class RunTable(Sequence[R_co]):
             notes.append(f"… and {len(shown) - len(kept):,} more columns; .to_pandas() has all")
         return "\n".join([text, *notes])
 
-    def _repr_html_(self) -> Markup:
+    def to_html(self) -> Markup:
+        """Give the first rows as an HTML table, without style."""
         shown = self._columns(len(self))
         return html_table(list(shown), _rows(shown, list(shown)), limit=_ROWS)
+
+    def _repr_html_(self) -> str:
+        return fragment(self.to_html())
 
     def _labelled(self) -> list[tuple[R_co, str]]:
         """Each run with the beginning of its id that no other run of the table has."""

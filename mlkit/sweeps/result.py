@@ -6,7 +6,8 @@ from typing import Any
 from attrs import frozen
 
 from mlkit.display.formats import show_float
-from mlkit.display.markup import Markup, element, join
+from mlkit.display.markup import element
+from mlkit.display.page import fragment
 from mlkit.query.runs import RunTable
 from mlkit.sweeps.trial import Goal, Trial
 from mlkit.tracking.reading import Run
@@ -66,5 +67,5 @@ class SweepResult:
     def __repr__(self) -> str:
         return f"{self._headline()}\n{self.runs!r}"
 
-    def _repr_html_(self) -> Markup:
-        return join(element("p", self._headline()), self.runs._repr_html_())
+    def _repr_html_(self) -> str:
+        return fragment(element("p", self._headline()), self.runs.to_html())

@@ -83,7 +83,7 @@ def run_sweep(  # noqa: PLR0913 - the options of a sweep, and the two stores
     asked = make_sampler(sampler, dimensions, n=n, seed=seed)
     label = name_of(func)
     group = experiment or str(getattr(func, "__mlkit_experiment__", label))
-    with store.start_run(group, name=name or f"sweep of {label}", tags=tags) as parent:
+    with store.start_run(group, name=name or "sweep", tags=tags) as parent:
         parent.log_params(
             goal=goal,
             n=n,

@@ -12,7 +12,7 @@ import pytest
 
 import mlkit
 from mlkit.errors import InvalidInput
-from mlkit.sweeps.trial import Goal, name_of
+from mlkit.sweeps.trial import Goal, Job, name_of, run_in_worker
 
 
 @pytest.fixture
@@ -260,6 +260,30 @@ def test_what_cant_be_sent_to_processes_is_refused(store, tmp_path):
 
         with pytest.raises(InvalidInput, match="can't be sent to other processes"):
             store.sweep(closed_over, {"x": [1, 2]}, goal="max score", n_jobs=2)
+
+
+def test_a_worker_opens_the_store_for_itself(store):
+    opened = []
+
+    def reopen():
+        opened.append(mlkit.Store(store.url))
+        return opened[0]
+
+    job = Job(score, Goal("max", "score"), "e", "score", parent_id="p")
+    trial = run_in_worker(reopen, job, 1, {"x": 3})
+    assert trial.value == 0
+    assert opened[0].run(trial.run_id).parent_id == "p"
+
+
+def test_a_worker_that_dies_ends_the_sweep_with_what_is_done(store):
+    def deadly(x):
+        if x == 3:
+            os._exit(1)
+        return x
+
+    with pytest.raises(Exception, match="worker"):
+        store.sweep(deadly, {"x": [1, 2, 3]}, goal="max score", n_jobs=2)
+    assert store.search_runs("parent is null")[0].status == "FAILED"
 
 
 def test_processes_need_a_store_that_they_can_open():
