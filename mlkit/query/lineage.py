@@ -226,12 +226,12 @@ def lineage(
     """
     start, links = _start(reference, find, kind)
     nodes = {start.key: start}
-    edges: list[Edge] = []
+    edges: dict[Edge, None] = {}  # in order, each once
     waiting = deque((start.key, link) for link in links)
     if kind != "run" and parse_reference(reference).alias is not None:
         root = Node("alias", reference)
         nodes = {root.key: root, **nodes}
-        edges.append(Edge(root.key, "means", start.key))
+        edges[Edge(root.key, "means", start.key)] = None
     seen: dict[tuple[str, str], tuple[str, str]] = {start.key: start.key}
     while waiting:
         source, link = waiting.popleft()
@@ -246,9 +246,7 @@ def lineage(
         known = nodes[target]
         if link.digest and known.digest and link.digest != known.digest:
             nodes[target] = evolve(known, problem="not the content that was recorded")
-        edge = Edge(source, link.relation, target)
-        if edge not in edges:
-            edges.append(edge)
+        edges[Edge(source, link.relation, target)] = None
     return Lineage(next(iter(nodes.values())), tuple(nodes.values()), tuple(edges))
 
 
