@@ -47,11 +47,12 @@ if TYPE_CHECKING:
     from mlkit.errors import MlkitError
     from mlkit.models.loaded import LoadedModel
     from mlkit.models.package import ModelVersion
-    from mlkit.monitoring.monitor import MonitorReport
+    from mlkit.monitoring.monitor_report import MonitorReport
     from mlkit.monitoring.trigger import Trigger, drift_share, metric_drop
     from mlkit.quality.drift import drift
     from mlkit.quality.drift_report import DriftReport
-    from mlkit.quality.gates import Gate, GateReport, at_least, at_most, no_worse
+    from mlkit.quality.gate_report import GateReport
+    from mlkit.quality.gates import Gate, at_least, at_most, no_worse
     from mlkit.query.runs import RunTable
     from mlkit.store.store import Store
     from mlkit.sweeps.space import choice, int_uniform, log_uniform, uniform
@@ -91,11 +92,11 @@ _HOMES = {
     "DatasetVersion": "mlkit.data.version",
     "DriftReport": "mlkit.quality.drift_report",
     "Gate": "mlkit.quality.gates",
-    "GateReport": "mlkit.quality.gates",
+    "GateReport": "mlkit.quality.gate_report",
     "LoadedModel": "mlkit.models.loaded",
     "MlkitError": "mlkit.errors",
     "ModelVersion": "mlkit.models.package",
-    "MonitorReport": "mlkit.monitoring.monitor",
+    "MonitorReport": "mlkit.monitoring.monitor_report",
     "Run": "mlkit.tracking.reading",
     "RunTable": "mlkit.query.runs",
     "Store": "mlkit.store.store",

@@ -8,12 +8,13 @@ from mlkit.errors import MissingExtra
 DISTRIBUTION = "mlkit-lifecycle"
 
 
-def require(module: str, extra: str) -> ModuleType:
+def require(module: str, extra: str | None = None) -> ModuleType:
     """Import an optional package.
 
     Args:
         module: The module's name.
-        extra: The extra of this distribution that installs it.
+        extra: The extra of this distribution that installs it; none for a library that users
+            bring themselves, such as pandas.
 
     Returns:
         The module.
@@ -29,5 +30,6 @@ def require(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         message = f"This needs the package {module!r}, which can't be imported ({error})"
-        hint = f"Install it with: pip install '{DISTRIBUTION}[{extra}]'"
+        package = f"{DISTRIBUTION}[{extra}]" if extra else module.partition(".")[0]
+        hint = f"Install it with: pip install '{package}'"
         raise MissingExtra(message, hint=hint) from error

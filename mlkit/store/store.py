@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlkit.models.loaded import LoadedModel
     from mlkit.models.package import ModelVersion
     from mlkit.models.registry import Models
+    from mlkit.monitoring.monitor import Monitor
     from mlkit.objects.verify import Problem
     from mlkit.query.lineage import Lineage
     from mlkit.query.runs import RunTable
@@ -378,7 +379,47 @@ class Store:
         find = Lookups(model=self.model, dataset=self.dataset, run=self.run)
         return lineage(reference, find=find)
 
+    def monitor(self, reference: str) -> "Monitor":
+        """Watch a deployed version: what it sees and says, and what comes true.
+
+        Its input is compared with the dataset that the version was trained on.
+
+        Args:
+            reference: Which, such as `delay@prod`.
+
+        Raises:
+            NotFound: There is none; near names are suggested.
+        """
+        from mlkit.monitoring.monitor import Monitor
+
+        version = self.models.get(reference)
+        trained_on = [link["ref"] for link in version.datasets]
+        return Monitor(
+            self._storage,
+            version,
+            reference=(lambda: self.dataset(trained_on[0]).to_arrow()) if trained_on else None,
+            clock=now_ns,
+            single_writer=self._single_writer,
+        )
+
     # Care
+
+    def report(
+        self, path: str | os.PathLike[str], *, title: str = "From data to production"
+    ) -> Path:
+        """Write one page of everything: runs, data, models, gates, production, lineage.
+
+        Args:
+            path: The file, such as `report.html`, or a folder for an `index.html`.
+            title: The page's head.
+
+        Returns:
+            The file. It needs no other file, no script and no network.
+        """
+        from mlkit.reports.site import store_page
+        from mlkit.store.overview import overview_of, write_page
+
+        return write_page(store_page(overview_of(self, title)), Path(path))
 
     def verify(self) -> Iterator["Problem"]:
         """Read everything in the store and give what is damaged or missing, and what it hurts."""

@@ -46,3 +46,8 @@ def test_plugins_of_other_packages_are_found_by_their_entry_points(monkeypatch):
 def test_a_missing_package_names_the_extra():
     with pytest.raises(MissingExtra, match=r"pip install 'mlkit-lifecycle\[s3\]'"):
         require("no_such_module", extra="s3")
+
+
+def test_a_missing_package_that_users_bring_is_named_itself():
+    with pytest.raises(MissingExtra, match=r"pip install 'no_such_module'"):
+        require("no_such_module.inner")

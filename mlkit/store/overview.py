@@ -1,0 +1,71 @@
+"""Gathers what a page of a store shows."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlkit._core.clock import now_ns
+from mlkit._core.ids import token
+from mlkit.errors import MlkitError
+from mlkit.reports.overview import ModelOverview, Overview
+
+if TYPE_CHECKING:
+    from mlkit.store.store import Store
+
+
+def overview_of(store: "Store", title: str) -> Overview:
+    """Give all that a page of a store shows, from all its rooms."""
+    return Overview(
+        url=store.url,
+        made_at=now_ns(),
+        title=title,
+        runs=list(store.runs),
+        datasets=[
+            version
+            for name in store.datasets.names()
+            for version in store.datasets[name].versions()
+        ],
+        models=[_model(store, name) for name in store.models.names()],
+    )
+
+
+def _model(store: "Store", name: str) -> ModelOverview:
+    model = store.models[name]
+    aliases = model.aliases()
+    monitor = store.monitor(name)
+    return ModelOverview(
+        name=name,
+        versions=model.versions(),
+        aliases=aliases,
+        moves=model.moves(),
+        checks=monitor.history(),
+        decisions=monitor.decisions(),
+        lineage={alias: _lineage(store, f"{name}@{alias}") for alias in aliases},
+    )
+
+
+def _lineage(store: "Store", reference: str) -> str:
+    try:
+        return store.lineage(reference).text()
+    except MlkitError as error:
+        return str(error)  # the page shows what is damaged instead of failing over it
+
+
+def write_page(html: str, path: Path) -> Path:
+    """Write a page to a file, whole or not at all.
+
+    Args:
+        html: The page.
+        path: The file; a folder, or a name without an ending, gets `index.html`.
+
+    Returns:
+        The file.
+    """
+    file = path / "index.html" if path.is_dir() or not path.suffix else path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{token()}")
+    try:
+        temporary.write_text(html, encoding="utf-8")
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return file
