@@ -1,0 +1,1 @@
+"""Models: immutable versions with signature and environment, aliases with history, safe loading."""

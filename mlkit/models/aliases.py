@@ -1,0 +1,308 @@
+"""Aliases: moving names of versions, whose every move is kept for ever."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from mlkit._core.clock import Clock, iso, now_ns, parse_iso
+from mlkit._core.ids import token
+from mlkit._core.names import check_alias, near
+from mlkit.errors import Corrupt, InvalidInput, InvalidName, NotFound
+from mlkit.objects.series import Series
+
+if TYPE_CHECKING:
+    from mlkit.storage.protocol import Storage
+
+ROOT = "models"
+KIND = "alias_entry"
+REFUSAL = "gate_refusal"
+
+Decide = Callable[[int | None], "Mapping[str, Any] | None"]
+"""Gives the gate's report for the version that holds the alias, or raises to refuse."""
+
+
+@frozen(kw_only=True)
+class AliasEntry:
+    """One move of an alias.
+
+    Attributes:
+        number: Its place in the history, from 1.
+        alias: The alias.
+        version: The version that holds it from then on.
+        replaced: The version that held it until then; None for the first.
+        at: When, in nanoseconds since 1970, UTC.
+        user: Who moved it.
+        reason: Why.
+        action: `promote`, or `rollback`.
+        gate_report: What the gate said; None where there was no gate.
+        run_id: The run that moved it.
+    """
+
+    number: int
+    alias: str
+    version: int
+    replaced: int | None
+    at: int
+    user: str
+    reason: str = ""
+    action: str = "promote"
+    gate_report: Mapping[str, Any] | None = field(default=None, repr=False)
+    run_id: str | None = None
+
+
+@frozen(kw_only=True)
+class Refusal:
+    """A promotion that a gate refused; the alias stayed where it was.
+
+    Attributes:
+        number: Its place among the refusals of the model, from 1.
+        alias: The alias.
+        version: The version that was to hold it.
+        holder: The version that held it, and still does; None where none did.
+        at: When, in nanoseconds since 1970, UTC.
+        user: Who tried.
+        reason: Why it was tried.
+        gate_report: What the gate said.
+        run_id: The run that tried.
+    """
+
+    number: int
+    alias: str
+    version: int
+    holder: int | None
+    at: int
+    user: str
+    reason: str
+    gate_report: Mapping[str, Any] = field(repr=False)
+    run_id: str | None = None
+
+
+@frozen
+class Aliases:
+    """The aliases of one model.
+
+    Any number of threads, processes and machines may move them at once. A move is a new document,
+    created exclusively; who loses a race looks again at what holds the alias, and decides anew.
+
+    Args:
+        storage: The store's storage.
+        name: The model.
+        clock: Gives the present time.
+        user: Who moves them.
+        single_writer: The caller promises to be the only writer.
+    """
+
+    storage: "Storage"
+    name: str
+    clock: Clock = field(default=now_ns, kw_only=True, repr=False)
+    user: str = field(default="", kw_only=True)
+    single_writer: bool = field(default=False, kw_only=True)
+
+    def names(self) -> list[str]:
+        """Give the aliases, sorted."""
+        folders = self.storage.children(f"{ROOT}/{self.name}/aliases")
+        return [folder[:-1] for folder in folders if folder.endswith("/")]
+
+    def holder(self, alias: str) -> int | None:
+        """Give the version that holds an alias; None where there is no such alias."""
+        series = self._series(check_alias(alias))
+        latest = series.latest()
+        return None if latest is None else self._entry(alias, series, latest).version
+
+    def require(self, alias: str) -> int:
+        """Give the version that holds an alias.
+
+        Raises:
+            NotFound: There is no such alias.
+        """
+        version = self.holder(alias)
+        if version is None:
+            raise self._unknown(alias)
+        return version
+
+    def history(self, alias: str) -> list[AliasEntry]:
+        """Give all moves of an alias, the oldest first.
+
+        Raises:
+            NotFound: There is no such alias.
+        """
+        series = self._series(check_alias(alias))
+        entries = [self._entry(alias, series, number) for number in series.numbers()]
+        if not entries:
+            raise self._unknown(alias)
+        return entries
+
+    def promote(
+        self, alias: str, version: int, decide: Decide, *, reason: str, run_id: str | None
+    ) -> AliasEntry:
+        """Let a version hold an alias.
+
+        Args:
+            alias: The alias; it is made if there is none.
+            version: The version, which must exist.
+            decide: Gives the report of the gate for the holder that is replaced. It is asked again
+                if another writer moved the alias meanwhile.
+            reason: Why.
+            run_id: The run that does it.
+
+        Returns:
+            The entry that was added to the history.
+        """
+        self._check_case(alias)
+        decided: dict[int | None, Mapping[str, Any] | None] = {}
+
+        def make(number: int) -> dict[str, Any]:
+            holder = self._before(alias, series, number)
+            if holder not in decided:
+                decided[holder] = decide(holder)
+            return {
+                "alias": alias,
+                "version": version,
+                "replaced": holder,
+                "action": "promote",
+                **self._signed(reason, run_id),
+                "gate_report": decided[holder],
+            }
+
+        series = self._series(alias)
+        return self._entry(alias, series, series.append(make, token=token()))
+
+    def rollback(self, alias: str, *, reason: str, run_id: str | None) -> AliasEntry:
+        """Let the version hold an alias that held it before the present one.
+
+        It is a new entry, and works like undo: doing it again goes further back, never forth to a
+        version that was rolled back.
+
+        Returns:
+            The entry that was added to the history.
+
+        Raises:
+            NotFound: There is no such alias.
+            InvalidInput: There is nothing to go back to.
+        """
+
+        def make(number: int) -> dict[str, Any]:
+            entries = [self._entry(alias, series, before) for before in range(1, number)]
+            if not entries:
+                raise self._unknown(alias)
+            held = undo_stack(entries)
+            if len(held) < 2:  # noqa: PLR2004 - the present one, and one to go back to
+                raise InvalidInput(
+                    f"There is no version before {self.name}:{held[-1]} that {alias!r} could go "
+                    "back to",
+                    hint="Promote another version instead",
+                )
+            return {
+                "alias": alias,
+                "version": held[-2],
+                "replaced": held[-1],
+                "action": "rollback",
+                **self._signed(reason, run_id),
+                "gate_report": None,
+            }
+
+        series = self._series(check_alias(alias))
+        return self._entry(alias, series, series.append(make, token=token()))
+
+    def refuse(
+        self,
+        alias: str,
+        version: int,
+        holder: int | None,
+        report: Mapping[str, Any],
+        *,
+        reason: str,
+        run_id: str | None,
+    ) -> None:
+        """Keep the report of a gate that refused a version."""
+        body = {
+            "alias": alias,
+            "version": version,
+            "holder": holder,
+            **self._signed(reason, run_id),
+            "gate_report": report,
+        }
+        self._refusals.append(lambda _: body, token=token())
+
+    def refusals(self) -> list[Refusal]:
+        """Give the promotions that gates refused, the oldest first."""
+        found = []
+        for number in self._refusals.numbers():
+            document = self._refusals.read(number)
+            try:
+                found.append(Refusal(**_fields(document)))
+            except (KeyError, TypeError, InvalidInput) as error:
+                raise _incomplete(self._refusals.path(number), error) from error
+        return found
+
+    @property
+    def _refusals(self) -> Series:
+        folder = f"{ROOT}/{self.name}/gates"
+        return Series(self.storage, folder, REFUSAL, single_writer=self.single_writer)
+
+    def _series(self, alias: str) -> Series:
+        folder = f"{ROOT}/{self.name}/aliases/{alias}"
+        return Series(self.storage, folder, KIND, single_writer=self.single_writer)
+
+    def _entry(self, alias: str, series: Series, number: int) -> AliasEntry:
+        document = series.read(number)
+        try:
+            entry = AliasEntry(**_fields(document))
+        except (KeyError, TypeError, InvalidInput) as error:
+            raise _incomplete(series.path(number), error) from error
+        if entry.alias != alias:
+            raise Corrupt(
+                f"{series.path(number)} belongs to the alias {entry.alias!r}: it was moved or "
+                "copied"
+            )
+        return entry
+
+    def _before(self, alias: str, series: Series, number: int) -> int | None:
+        return None if number == 1 else self._entry(alias, series, number - 1).version
+
+    def _signed(self, reason: str, run_id: str | None) -> dict[str, Any]:
+        return {"at": iso(self.clock()), "user": self.user, "reason": reason, "run_id": run_id}
+
+    def _check_case(self, alias: str) -> None:
+        for other in self.names():
+            if other != check_alias(alias) and other.casefold() == alias.casefold():
+                raise InvalidName(
+                    f"The alias {alias!r} differs from {other!r} by case only",
+                    hint=f"Use {other!r}, or another name",
+                )
+
+    def _unknown(self, alias: str) -> NotFound:
+        names = self.names()
+        known = f"It has {', '.join(names)}" if names else "It has none yet"
+        return NotFound(
+            f"The model {self.name!r} has no alias {alias!r}", hint=near(alias, names) or known
+        )
+
+
+def undo_stack(entries: Iterable[AliasEntry]) -> Sequence[int]:
+    """Give the versions that an alias can go back through, the present one last.
+
+    A promotion puts a version on top, a rollback takes away all above the version it went to.
+
+    Args:
+        entries: The history, the oldest first.
+    """
+    held: list[int] = []
+    for entry in entries:
+        if entry.action == "rollback":
+            while held and held[-1] != entry.version:
+                held.pop()
+        if not held or held[-1] != entry.version:
+            held.append(entry.version)
+    return held
+
+
+def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the fields of a record out of its document."""
+    fields = {key: value for key, value in document.items() if key != "writer"}
+    return {**fields, "at": parse_iso(document["at"])}
+
+
+def _incomplete(path: str, error: Exception) -> Corrupt:
+    return Corrupt(f"{path} lacks what it must hold: {error!r}")
