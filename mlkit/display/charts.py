@@ -19,6 +19,7 @@ _WIDTH = 720
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 18, 22, 46
 _LETTER = 6.6
 _ROW = 26
+_NO_NAME = 20  # what an axis without a name leaves free
 _MOST_LABELS = 12
 _MOST_DOTS = 60
 _LONGEST = 28
@@ -31,10 +32,20 @@ class Line:
     Attributes:
         name: What the legend calls it.
         points: Its x and y; a y that is None or not finite breaks the line.
+        muted: It is only there to compare with: grey, dashed and without dots.
     """
 
     name: str
     points: Sequence[tuple[float | str, float | None]] = field()
+    muted: bool = False
+
+    def colour(self, index: int) -> str:
+        """Give its colour as the so-many-th line of a chart."""
+        return "currentColor" if self.muted else PALETTE[index % len(PALETTE)]
+
+    def dash(self, index: int) -> str | None:
+        """Give its dashes as the so-many-th line of a chart."""
+        return "5 5" if self.muted else _DASHES[index // len(PALETTE) % len(_DASHES)]
 
 
 @frozen
@@ -88,7 +99,7 @@ def line_chart(
     parts += [_rule(rule, y_scale) for rule in rules]
     parts += [_line(line, index, places, y_scale) for index, line in enumerate(lines)]
     parts += _axis_names(x_label, y_label, height)
-    return _figure(title, join(*parts), height, [line.name for line in lines])
+    return _figure(title, join(*parts), height if x_label else height - _NO_NAME, lines)
 
 
 def bar_chart(
@@ -134,7 +145,7 @@ def bar_chart(
     if x_label:
         middle = (scale.start + scale.end) / 2
         parts.append(_text(middle, bottom + 37, x_label, anchor="middle"))
-    return _figure(title, join(*parts), height, [])
+    return _figure(title, join(*parts), height if x_label else height - _NO_NAME, [])
 
 
 @frozen
@@ -193,8 +204,7 @@ def _place_axis(places: _Places, height: int) -> Markup:
 
 
 def _line(line: Line, index: int, places: _Places, scale: Scale) -> Markup:
-    colour = PALETTE[index % len(PALETTE)]
-    dash = _DASHES[index // len(PALETTE) % len(_DASHES)]
+    colour = line.colour(index)
     pieces: list[list[tuple[float, float]]] = [[]]
     dots: list[Markup] = []
     for x, y in line.points:
@@ -210,13 +220,13 @@ def _line(line: Line, index: int, places: _Places, scale: Scale) -> Markup:
         element(
             "polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in piece), fill="none",
             stroke=colour, stroke_width="2.25", stroke_linejoin="round", stroke_linecap="round",
-            stroke_dasharray=dash,
+            stroke_dasharray=line.dash(index), stroke_opacity="0.5" if line.muted else None,
         )
         for piece in pieces
         if len(piece) > 1
     ]  # fmt: skip
-    lonely = len(dots) > _MOST_DOTS
-    return join(*drawn, *([] if lonely and drawn else dots))
+    crowded = len(dots) > _MOST_DOTS or line.muted
+    return join(*drawn, *([] if crowded and drawn else dots))
 
 
 def _dot(at: tuple[float, float], told: Markup, colour: str) -> Markup:
@@ -290,21 +300,19 @@ def _text(x: float, y: float, text: str, **attributes: str) -> Markup:
     )  # fmt: skip
 
 
-def _legend(names: Sequence[str]) -> Markup:
+def _legend(lines: Sequence[Line]) -> Markup:
     keys = []
-    for index, name in enumerate(names):
-        colour = PALETTE[index % len(PALETTE)]
-        dash = _DASHES[index // len(PALETTE) % len(_DASHES)]
+    for index, line in enumerate(lines):
         stroke = element(
-            "line", x1="1", y1="6", x2="21", y2="6", stroke=colour, stroke_width="3",
-            stroke_dasharray=dash,
+            "line", x1="1", y1="6", x2="21", y2="6", stroke=line.colour(index),
+            stroke_width="3", stroke_dasharray=line.dash(index),
         )  # fmt: skip
         swatch = element("svg", stroke, width="22", height="12", aria_hidden="true")
-        keys.append(element("span", swatch, " ", name, class_="mlk-key"))
+        keys.append(element("span", swatch, " ", line.name, class_="mlk-key"))
     return element("div", *keys, class_="mlk-legend")
 
 
-def _figure(title: str, drawing: Markup, height: int, names: Sequence[str]) -> Markup:
+def _figure(title: str, drawing: Markup, height: int, lines: Sequence[Line]) -> Markup:
     svg = element(
         "svg", drawing, viewBox=f"0 0 {_WIDTH} {height}", role="img", aria_label=title or "chart",
         xmlns="http://www.w3.org/2000/svg", class_="mlk-svg", font_family="inherit",
@@ -312,7 +320,7 @@ def _figure(title: str, drawing: Markup, height: int, names: Sequence[str]) -> M
     return element(
         "figure",
         element("figcaption", title) if title else "",
-        _legend(names) if len(names) > 1 else "",
+        _legend(lines) if len(lines) > 1 else "",
         element("div", svg, class_="mlk-scroll"),
         class_="mlk-figure",
     )

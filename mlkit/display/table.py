@@ -5,6 +5,8 @@ from collections.abc import Container, Sequence
 from mlkit.display.formats import NOTHING, is_number, show, show_column
 from mlkit.display.markup import Markup, element, escape, join
 
+_LONG = 48  # letters, from which on a cell may break its line
+
 
 def html_table(
     columns: Sequence[object],
@@ -41,7 +43,7 @@ def html_table(
                 element(
                     "td",
                     row[index] if isinstance(row[index], Markup) else cells[index][line],
-                    class_="mlk-num" if flush[index] else None,
+                    class_=_class(flush[index], cells[index][line]),
                 )
                 for index in range(len(columns))
             ),
@@ -111,6 +113,12 @@ def definition_list(pairs: Sequence[tuple[object, object]]) -> Markup:
 def show_cell(value: object) -> Markup:
     """Give one value as the content of a cell."""
     return value if isinstance(value, Markup) else escape(show(value))
+
+
+def _class(right: bool, text: str) -> str | None:  # noqa: FBT001 - private, and called once
+    if right:
+        return "mlk-num"
+    return "mlk-long" if len(text) > _LONG else None
 
 
 def _heat(value: float | None, full: float, bound: float | None) -> Markup:

@@ -70,14 +70,14 @@ class MonitorReport:
 
     @property
     def window(self) -> str:
-        """The window in words, such as `2013-04-01 00:00 to 2013-05-01 00:00`."""
+        """The window in words, such as `2013-04-01 to 2013-05-01`."""
         if self.start is None and self.end is None:
             return "all time"
         if self.start is None:
-            return f"until {show_time(self.end)}"
+            return f"until {_told(self.end)}"
         if self.end is None:
-            return f"from {show_time(self.start)}"
-        return f"{show_time(self.start)} to {show_time(self.end)}"
+            return f"from {_told(self.start)}"
+        return f"{_told(self.start)} to {_told(self.end)}"
 
     def loss(self, metric: str) -> float | None:
         """Give how much worse a metric is than at training; negative where it is better.
@@ -163,6 +163,11 @@ class MonitorReport:
             shown = [NOTHING if one is None else show_float(one) for one in (now, before)]
             rows.append([metric, *shown, change])
         return rows
+
+
+def _told(ns: int | None) -> str:
+    """The time; midnight as the day alone."""
+    return show_time(ns).removesuffix(" 00:00")
 
 
 _PLAIN = (
