@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from mlkit._core.names import near
-from mlkit.data.layout import kept_type, lay_out
+from mlkit.data.categories import categorized
+from mlkit.data.layout import kept_type
 from mlkit.errors import Corrupt, InvalidInput, MlkitError
 from mlkit.objects.packs import CHUNK_SIZE
 
@@ -23,7 +24,7 @@ def storable(schema: "pa.Schema") -> "pa.Schema":
     """Give the schema with which a table is kept; see `kept_type`.
 
     Raises:
-        InvalidInput: There is no column, or two have one name.
+        InvalidInput: There is no column, two have one name, or a name can't be kept.
     """
     import pyarrow as pa
 
@@ -36,6 +37,11 @@ def storable(schema: "pa.Schema") -> "pa.Schema":
                 f"Two columns of the table have the name {field.name!r}",
                 hint="Rename one of them",
             )
+        if "\0" in field.name:
+            raise InvalidInput(
+                f"The name {field.name!r} of a column holds a null character",
+                hint="Rename the column",
+            )
         seen.add(field.name)
     fields = [field.with_type(kept_type(field.type)) for field in schema]
     return pa.schema(fields, metadata=schema.metadata)
@@ -45,9 +51,7 @@ def conform(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
     """Give a batch the schema that `storable` or a version says, its values unchanged."""
     import pyarrow as pa
 
-    arrays = [
-        lay_out(array, field.type) for field, array in zip(schema, batch.columns, strict=True)
-    ]
+    arrays = [categorized(array, field) for field, array in zip(schema, batch.columns, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
@@ -145,6 +149,7 @@ def read_table(stream: BinaryIO, schema: "pa.Schema", columns: Sequence[str] | N
     """Give a Parquet file as a table, with the types it was logged with; see `read_batches`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
+    from pyarrow import types
 
     wanted = select(schema, columns)
     try:
@@ -154,7 +159,7 @@ def read_table(stream: BinaryIO, schema: "pa.Schema", columns: Sequence[str] | N
         raise
     except (pa.ArrowException, KeyError, OSError) as error:
         raise Corrupt(f"The Parquet file of the version can't be read: {error}") from error
-    if table.schema.equals(wanted):
+    if table.schema.equals(wanted) and not any(types.is_dictionary(kind) for kind in wanted.types):
         return cast("pa.Table", table.cast(wanted))
     return pa.Table.from_batches([conform(batch, wanted) for batch in table.to_batches()], wanted)
 

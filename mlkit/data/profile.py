@@ -1,7 +1,6 @@
 """What a table holds, at a glance: counts, nulls, ranges, spread, and the commonest values."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -170,26 +169,27 @@ def _words(column: "pa.ChunkedArray") -> dict[str, Any]:
 
 
 def _times(column: "pa.ChunkedArray") -> dict[str, Any]:
-    import pyarrow.compute as pc
-
-    return {"distinct": pc.count_distinct(column).as_py(), **_temporal_ends(column)}
-
-
-def _temporal_ends(column: "pa.ChunkedArray") -> dict[str, Any]:
     """Give the first and last time; as text where Python's own types are too coarse."""
     import pyarrow as pa
     import pyarrow.compute as pc
+    from pyarrow import types
 
+    kind = column.type
+    plain = column.cast(pa.int64()) if types.is_duration(kind) else column
+    found = pc.min_max(plain)
     ends: dict[str, Any] = {}
-    found = pc.min_max(column)
     for end in ("min", "max"):
+        scalar = found[end].cast(kind)
         try:
-            value = found[end].as_py()
-            exact = isinstance(value, date | datetime | time | timedelta) or value is None
+            ends[end] = scalar.as_py()
+            exact = type(ends[end]).__module__ != "pandas"  # whose types stand in where it is there
         except (ValueError, OverflowError):
             exact = False
-        ends[end] = value if exact else str(found[end].cast(pa.string()))
-    return ends
+        if not exact:
+            ends[end] = str(
+                scalar.cast(pa.int64()) if types.is_duration(kind) else scalar.cast(pa.string())
+            )
+    return {"distinct": pc.count_distinct(plain).as_py(), **ends}
 
 
 def _counted(column: "pa.ChunkedArray") -> list[tuple[Any, int]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlkit.storage.protocol import Storage
 
 _AHEAD = 8
+_HELD = 16
 _PIECE = 8 << 20
 
 
@@ -52,7 +53,11 @@ class FileReader:
         if entry.source is not None:
             check_source([entry], storage_options)
             return open_source(entry.source, storage_options)
-        return io.BufferedReader(ChunkedFile(self.storage, entry.chunks), CHUNK_SIZE)
+        return io.BufferedReader(self.open_raw(entry), CHUNK_SIZE)
+
+    def open_raw(self, entry: FileEntry) -> "ChunkedFile":
+        """Open a file that was copied, for a caller who reads in pieces of their own choice."""
+        return ChunkedFile(self.storage, entry.chunks)
 
     def pieces(
         self, entry: FileEntry, storage_options: Mapping[str, Any] | None = None
@@ -133,5 +138,7 @@ class ChunkedFile(io.RawIOBase):
         if number not in self._held:
             count = min(max(1, -(-wanted // CHUNK_SIZE)), _AHEAD)
             refs = list(self._chunks[number : number + count])
-            self._held = dict(enumerate(read_chunks(self._storage, refs), start=number))
+            self._held.update(enumerate(read_chunks(self._storage, refs), start=number))
+            while len(self._held) > _HELD:
+                del self._held[next(iter(self._held))]
         return self._held[number]

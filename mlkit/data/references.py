@@ -75,7 +75,7 @@ def check_source(entries: Sequence[FileEntry], storage_options: Mapping[str, Any
             continue
         if int(info["size"] or 0) != entry.size:
             wrong.append(f"{entry.path} changed from {entry.size} to {info['size']} bytes")
-        elif _describe(source.url, info) != source:
+        elif _changed(source, _describe(source.url, info)):
             wrong.append(f"{entry.path} changed")
     if wrong:
         more = f", and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
@@ -143,9 +143,18 @@ def _describe(url: str, info: Mapping[str, Any]) -> Source:
     )
 
 
+def _changed(old: Source, new: Source) -> bool:
+    """Tell whether a file changed, by the best that the storage said of it both times."""
+    pairs = ((old.etag, new.etag), (old.version, new.version), (old.modified, new.modified))
+    return next((before != after for before, after in pairs if before and after), False)
+
+
 def _first(info: Mapping[str, Any], keys: Sequence[str]) -> str | None:
+    """Give what a storage says under one of some names; times in one form, as drivers have many."""
     for key in keys:
         value = info.get(key)
+        if isinstance(value, float):
+            value = datetime.fromtimestamp(value, tz=UTC)
         if isinstance(value, datetime):
             return value.astimezone(UTC).isoformat()
         if value:

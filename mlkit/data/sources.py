@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 from attrs import field, frozen
 
 from mlkit._core.hashing import hex_of
+from mlkit.data.categories import with_categories
 from mlkit.data.folder import LocalFile, files_of, read_stable
 from mlkit.data.identity import TableHasher, TableIdentity, identify
 from mlkit.data.parquet import FILE, ChunkSink, conform, encode_schema, storable, write_parquet
@@ -199,8 +200,12 @@ class TableContent:
         Raises:
             InvalidInput: It has no column, two of a name, or one of a type that can't be kept.
         """
-        schema = storable(table.schema)
-        return cls(table, schema, identify(table))
+        import pyarrow as pa
+
+        kept = storable(table.schema)
+        identity = identify(table)
+        fields = [with_categories(*pair) for pair in zip(kept, table.columns, strict=True)]
+        return cls(table, pa.schema(fields, metadata=kept.metadata), identity)
 
     @property
     def digest(self) -> str:

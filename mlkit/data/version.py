@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from attrs import field, frozen
 
@@ -272,7 +272,7 @@ class DatasetVersion:
 
     def _open_table(self) -> BinaryIO:
         self._require_table()
-        return self._reader.open(self._entry(FILE))
+        return cast("BinaryIO", self._reader.open_raw(self._entry(FILE)))
 
 
 def _library(name: str) -> Any:

@@ -1,0 +1,79 @@
+"""Diffs: what changed from one version to another."""
+
+import pyarrow as pa
+import pytest
+
+OLD = {"a": [1, 2], "b": ["x", "y"], "c": [1.0, 2.0], "gone": [0, 0]}
+NEW = {"c": [1.0, 2.5], "a": [1, 2], "b": [7, 8], "new": [1, 1]}
+
+
+@pytest.fixture
+def tables(datasets):
+    return datasets.log("t", OLD), datasets.log("t", NEW)
+
+
+def test_columns_are_told_apart(tables):
+    found = tables[0].diff(tables[1])
+    assert found.columns_added == ("new",)
+    assert found.columns_removed == ("gone",)
+    assert found.columns_retyped == ("b",)
+    assert found.columns_changed == ("c",)
+    assert found.columns_moved
+    assert found.rows == (2, 2)
+    assert not found.same
+
+
+def test_the_other_way_round_is_the_opposite(tables):
+    found = tables[1].diff(tables[0])
+    assert (found.columns_added, found.columns_removed) == (("gone",), ("new",))
+
+
+def test_it_says_so_in_words(tables):
+    assert str(tables[0].diff(tables[1])).splitlines() == [
+        "t:1 -> t:2",
+        "  columns added: new",
+        "  columns removed: gone",
+        "  columns retyped: b",
+        "  columns changed: c",
+        "  columns in another order",
+    ]
+
+
+def test_rows_are_counted(datasets):
+    old, new = datasets.log("t", {"a": list(range(1500))}), datasets.log("t", {"a": [1]})
+    found = old.diff(new)
+    assert found.rows == (1500, 1)
+    assert "rows: 1,500 -> 1" in str(found)
+
+
+def test_a_version_and_itself_are_the_same(datasets, folder):
+    for version in (datasets.log("t", OLD), datasets.log("f", folder)):
+        found = version.diff(version)
+        assert found.same
+        assert str(found).endswith("nothing changed")
+
+
+def test_another_layout_is_no_change(datasets):
+    plain = pa.table({"a": ["x", "y"]})
+    coded = pa.table({"a": pa.array(["x", "y"]).dictionary_encode()})
+    assert datasets.log("p", plain).diff(datasets.log("q", coded)).same
+
+
+def test_files_are_told_apart(datasets, folder):
+    old = datasets.log("images", folder)
+    (folder / "a.txt").write_bytes(b"other")
+    (folder / "cats" / "tom.png").unlink()
+    for number in range(8):
+        (folder / f"new{number}").write_bytes(b"")
+    found = old.diff(datasets.log("images", folder))
+    assert found.files_changed == ("a.txt",)
+    assert found.files_removed == ("cats/tom.png",)
+    assert len(found.files_added) == 8
+    assert "and 2 more" in str(found)
+
+
+def test_a_table_and_a_folder_differ_by_their_files(datasets, folder):
+    found = datasets.log("t", OLD).diff(datasets.log("f", folder))
+    assert found.files_removed == ("data.parquet",)
+    assert found.rows == (2, None)
+    assert "rows: 2 -> none" in str(found)
