@@ -198,7 +198,8 @@ def verify(ctx: click.Context, store: "Store", output: Output) -> None:
 def sync(store: "Store", output: Output) -> None:
     """Send what waits on this machine for the store."""
     sent = store.sync()
-    output.say(f"{sent} files were sent to {store.url}." if sent else "Nothing was waiting.")
+    files = "1 file was" if sent == 1 else f"{sent} files were"
+    output.say(f"{files} sent to {store.url}." if sent else "Nothing was waiting.")
     if output.as_json:
         output.document({"sent": sent})
 

@@ -104,7 +104,7 @@ def models(store: mlkit.Store) -> None:
 def production(store: mlkit.Store) -> None:
     report = store.monitor("delay@prod").check()
     assert_type(report, mlkit.MonitorReport)
-    trigger = mlkit.Trigger([mlkit.metric_drop("auc", 0.02)], action=print)
+    trigger = mlkit.Trigger("retrain", when=[mlkit.metric_drop("auc", 0.02)], action=print)
     trigger.check(report)
 
 

@@ -1,0 +1,107 @@
+"""Looking at datasets and models."""
+
+import pytest
+
+import mlkit
+from mlkit.cli.exits import NOT_FOUND, USAGE
+
+
+@pytest.fixture
+def flights(store):
+    """Two versions of a dataset, the second made by a run."""
+    first = store.log_dataset("flights", {"delay": [1.0, 2.0]})
+    with store.start_run("flights") as run:
+        second = run.log_dataset("flights", {"delay": [1.0, 2.0, 3.0]})
+    return [first, second, run]
+
+
+@pytest.fixture
+def delay(store):
+    """Two versions of a model; the gate of `prod` has let one pass and refused the other."""
+    sklearn = pytest.importorskip("sklearn.linear_model")
+    X, y = [[0.0], [1.0]], [0, 1]
+    with store.start_run("flights") as run:
+        fitted = sklearn.LogisticRegression().fit(X, y)
+        first = run.log_model(fitted, "delay", metrics={"auc": 0.8})
+        second = run.log_model(
+            sklearn.LogisticRegression(C=2).fit(X, y), "delay", metrics={"auc": 0.6}
+        )
+    gate = mlkit.Gate([mlkit.at_least("auc", 0.7)])
+    store.models["delay"].promote(first.number, "prod", gate=gate, reason="first")
+    with pytest.raises(mlkit.errors.GateRefused):
+        store.models["delay"].promote(second.number, "prod", gate=gate, reason="second")
+    return [first, second, run]
+
+
+def test_data_lists_the_datasets(ask, flights):
+    (row,) = ask("data", "--json").json
+    assert row["dataset"] == "flights"
+    assert row["versions"] == 2
+    assert row["latest"] == "flights:2"
+
+
+def test_data_lists_the_versions_of_a_dataset(ask, flights):
+    rows = ask("data", "flights", "--json").json
+    assert [row["ref"] for row in rows] == ["flights:1", "flights:2"]
+    assert [row["rows"] for row in rows] == [2, 3]
+    assert [row["run_id"] for row in rows] == [None, flights[2].id]
+
+
+def test_data_prints_digests_as_references_take_them(ask, store, flights):
+    line = ask("data", "flights").out.splitlines()[2]
+    digest = next(word for word in line.split() if len(word) == 12)
+    assert store.dataset(f"flights#{digest}").number == 1
+
+
+def test_data_of_an_unknown_name_suggests_a_near_one(ask, flights):
+    answer = ask("data", "fligths")
+    assert answer.code == NOT_FOUND
+    assert "'flights'" in answer.err
+
+
+def test_data_refuses_what_can_be_no_name(ask, store):
+    assert ask("data", "../flights").code == USAGE
+
+
+def test_a_run_shows_what_it_made(ask, flights):
+    _, second, run = flights
+    assert ask("show", run.id, "--json").json["outputs"] == [
+        f"flights:2#{second.digest.removeprefix('sha256:')[:12]}"
+    ]
+
+
+def test_models_lists_the_models_with_their_aliases(ask, delay):
+    (row,) = ask("models", "--json").json
+    assert row["model"] == "delay"
+    assert row["versions"] == 2
+    assert row["aliases"] == {"prod": 1}
+
+
+def test_models_lists_the_versions_of_a_model(ask, delay):
+    rows = ask("models", "delay", "--json").json
+    assert [row["ref"] for row in rows] == ["delay:1", "delay:2"]
+    assert [row["aliases"] for row in rows] == [["prod"], []]
+    assert [row["metrics"] for row in rows] == [{"auc": 0.8}, {"auc": 0.6}]
+    assert {row["run_id"] for row in rows} == {delay[2].id}
+
+
+def test_models_shows_how_an_alias_moved(ask, delay):
+    (entry,) = ask("models", "delay", "--history", "prod", "--json").json
+    assert (entry["version"], entry["reason"]) == (1, "first")
+    assert entry["gate"]["passed"] is True
+    assert "passed" in ask("models", "delay", "--history", "prod").out
+
+
+def test_models_needs_a_name_for_a_history(ask, store):
+    assert ask("models", "--history", "prod").code == USAGE
+
+
+def test_models_of_an_unknown_name_exits_with_not_found(ask, delay):
+    assert ask("models", "relay").code == NOT_FOUND
+
+
+@pytest.mark.parametrize("command", ["data", "models"])
+def test_a_store_without_versions_says_so(ask, store, command):
+    answer = ask(command)
+    assert (answer.code, answer.out) == (0, "")
+    assert answer.err.startswith("There are no")
