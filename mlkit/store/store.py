@@ -3,40 +3,28 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import now_ns
-from mlkit._core.settings import cache_dir, default_store_url, spool_dir
-from mlkit.objects.blobs import Blobs
-from mlkit.provenance.environment import user
-from mlkit.storage.opening import open_storage
-from mlkit.store.root import open_root
+from mlkit.store.rooms import Rooms
 from mlkit.tracking.active import ActiveRun
 from mlkit.tracking.context import current_run
-from mlkit.tracking.outbox import Outbox
-from mlkit.tracking.pulse import Pulse
 from mlkit.tracking.reading import Run
-from mlkit.tracking.runs import Runs
-from mlkit.tracking.surroundings import Surroundings, link_to
+from mlkit.tracking.surroundings import link_to
 
 if TYPE_CHECKING:
-    from mlkit.data.datasets import Datasets
     from mlkit.data.version import DatasetVersion
     from mlkit.models.loaded import LoadedModel
     from mlkit.models.package import ModelVersion
-    from mlkit.models.registry import Models
     from mlkit.monitoring.monitor import Monitor
     from mlkit.objects.verify import Problem
     from mlkit.query.lineage import Lineage
     from mlkit.query.runs import RunTable
     from mlkit.sweeps.result import SweepResult
 
-_pulse = Pulse(now_ns)
 
-
-class Store:
+class Store(Rooms):
     """One root URL that holds everything; many people and machines write to it at once.
 
     Where there is nothing yet, a store is made. Threads may share a Store; every process opens
@@ -68,89 +56,8 @@ class Store:
         1
     """
 
-    def __init__(
-        self,
-        url: str | os.PathLike[str] | None = None,
-        storage_options: Mapping[str, Any] | None = None,
-        *,
-        strict: bool = False,
-        single_writer: bool = False,
-        trusted: bool | None = None,
-    ) -> None:
-        place = os.fspath(url) if url is not None else default_store_url()
-        root = open_root(open_storage(place, storage_options), now_ns)
-        self.id = root.store_id
-        self._storage = root.storage
-        self._strict = strict
-        self._single_writer = single_writer
-        self._trusted = owned_by_user(root.storage) if trusted is None else trusted
-        self._reopen = partial(
-            Store,
-            root.storage.url,
-            storage_options,
-            strict=strict,
-            single_writer=single_writer,
-            trusted=trusted,
-        )
-        self._blobs = Blobs(self._storage)
-        self._outbox = Outbox(self._storage, spool_dir() / self.id)
-
-    @property
-    def url(self) -> str:
-        """Where the store is, without credentials."""
-        return self._storage.url
-
     def __repr__(self) -> str:
         return f"Store({self.url!r})"
-
-    # Rooms
-
-    @cached_property
-    def runs(self) -> Runs:
-        """The runs of the store; iterating gives them, the oldest first."""
-        around = Surroundings(
-            store_id=self.id,
-            storage=self._storage,
-            outbox=self._outbox,
-            blobs=self._blobs,
-            datasets=lambda: self.datasets,
-            models=lambda: self.models,
-            clock=now_ns,
-            strict=self._strict,
-        )
-        return Runs(around, _pulse)
-
-    @cached_property
-    def datasets(self) -> "Datasets":
-        """The datasets of the store: `store.datasets["flights"]`."""
-        from mlkit.data.datasets import Datasets
-
-        return Datasets(
-            self._storage,
-            cache=self._cache,
-            clock=now_ns,
-            user=user(),
-            single_writer=self._single_writer,
-        )
-
-    @cached_property
-    def models(self) -> "Models":
-        """The models of the store: `store.models["delay"]`."""
-        from mlkit.models.registry import Models
-
-        return Models(
-            self._storage,
-            self._blobs,
-            cache=self._cache,
-            clock=now_ns,
-            user=user(),
-            trusted=self._trusted,
-            single_writer=self._single_writer,
-        )
-
-    @property
-    def _cache(self) -> Path:
-        return cache_dir() / self.id
 
     # Runs
 
@@ -390,17 +297,7 @@ class Store:
         Raises:
             NotFound: There is none; near names are suggested.
         """
-        from mlkit.monitoring.monitor import Monitor
-
-        version = self.models.get(reference)
-        trained_on = [link["ref"] for link in version.datasets]
-        return Monitor(
-            self._storage,
-            version,
-            reference=(lambda: self.dataset(trained_on[0]).to_arrow()) if trained_on else None,
-            clock=now_ns,
-            single_writer=self._single_writer,
-        )
+        return self._watch(self.model(reference))
 
     # Care
 
@@ -439,9 +336,3 @@ class Store:
             StorageFault: The store didn't take one; it and those after it still wait.
         """
         return self._outbox.send()
-
-
-def owned_by_user(storage: Any) -> bool:
-    """Tell whether a store lies on this machine and was made by the user who asks."""
-    place = storage.local_path("mlkit.json")
-    return place is not None and hasattr(os, "getuid") and place.stat().st_uid == os.getuid()

@@ -105,9 +105,9 @@ def test_a_named_store_goes_before_the_default(tmp_path):
 
 
 def test_a_run_of_another_store_is_no_parent(tmp_path):
-    with mlkit.start_run("outer"):
-        with mlkit.start_run("inner", store=mlkit.Store(tmp_path / "other")) as inner:
-            pass
+    other = mlkit.Store(tmp_path / "other")
+    with mlkit.start_run("outer"), mlkit.start_run("inner", store=other) as inner:
+        pass
     assert inner.parent_id is None
 
 

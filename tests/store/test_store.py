@@ -20,8 +20,9 @@ from mlkit.storage.local import LocalStorage
 from mlkit.storage.memory import MemoryStorage
 from mlkit.storage.protocol import Capabilities
 from mlkit.storage.readonly import ReadOnlyStorage
+from mlkit.store.rooms import owned_by_user
 from mlkit.store.root import open_root
-from mlkit.store.store import Store, owned_by_user
+from mlkit.store.store import Store
 
 
 def test_a_store_is_made_where_there_is_nothing_and_opened_where_it_is(tmp_path):
@@ -230,3 +231,10 @@ def test_every_error_of_the_tree_crosses_process_borders():
     error = mlkit.errors.GateRefused("refused", hint="read it", report={"passed": False})
     copy = pickle.loads(pickle.dumps(error))
     assert (str(copy), copy.report, copy.kind) == (str(error), {"passed": False}, "gate_refused")
+
+
+def test_a_store_crosses_process_borders(tmp_path):
+    store = Store(tmp_path, strict=True, trusted=False)
+    copy = pickle.loads(pickle.dumps(store))
+    assert (type(copy), copy.id, copy.url) == (Store, store.id, store.url)
+    assert (copy._strict, copy._trusted) == (True, False)

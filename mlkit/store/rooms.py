@@ -1,0 +1,136 @@
+"""The rooms of a store: each is handed what it needs, when it is first asked for."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlkit._core.clock import now_ns
+from mlkit._core.settings import cache_dir, default_store_url, spool_dir
+from mlkit.objects.blobs import Blobs
+from mlkit.provenance.environment import user
+from mlkit.storage.opening import open_storage
+from mlkit.storage.protocol import Storage
+from mlkit.store.root import open_root
+from mlkit.tracking.outbox import Outbox
+from mlkit.tracking.pulse import Pulse
+from mlkit.tracking.runs import Runs
+from mlkit.tracking.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from mlkit.data.datasets import Datasets
+    from mlkit.models.package import ModelVersion
+    from mlkit.models.registry import Models
+    from mlkit.monitoring.monitor import Monitor
+
+_pulse = Pulse(now_ns)
+
+
+class Rooms:
+    """What a store is made of, without the verbs on it.
+
+    The arguments are those of `Store`.
+    """
+
+    def __init__(
+        self,
+        url: str | os.PathLike[str] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        *,
+        strict: bool = False,
+        single_writer: bool = False,
+        trusted: bool | None = None,
+    ) -> None:
+        place = os.fspath(url) if url is not None else default_store_url()
+        root = open_root(open_storage(place, storage_options), now_ns)
+        self.id = root.store_id
+        self._storage = root.storage
+        self._strict = strict
+        self._single_writer = single_writer
+        self._trusted = owned_by_user(root.storage) if trusted is None else trusted
+        self._reopen: Callable[[], Any] = partial(
+            type(self),
+            root.storage.url,
+            storage_options,
+            strict=strict,
+            single_writer=single_writer,
+            trusted=trusted,
+        )
+        self._blobs = Blobs(self._storage)
+        self._outbox = Outbox(self._storage, spool_dir() / self.id)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let another process open the store anew, with what it was opened with here."""
+        return self._reopen, ()
+
+    @property
+    def url(self) -> str:
+        """Where the store is, without credentials."""
+        return self._storage.url
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The runs of the store; iterating gives them, the oldest first."""
+        around = Surroundings(
+            store_id=self.id,
+            storage=self._storage,
+            outbox=self._outbox,
+            blobs=self._blobs,
+            datasets=lambda: self.datasets,
+            models=lambda: self.models,
+            clock=now_ns,
+            strict=self._strict,
+        )
+        return Runs(around, _pulse)
+
+    @cached_property
+    def datasets(self) -> "Datasets":
+        """The datasets of the store: `store.datasets["flights"]`."""
+        from mlkit.data.datasets import Datasets
+
+        return Datasets(
+            self._storage,
+            cache=self._cache,
+            clock=now_ns,
+            user=user(),
+            single_writer=self._single_writer,
+        )
+
+    @cached_property
+    def models(self) -> "Models":
+        """The models of the store: `store.models["delay"]`."""
+        from mlkit.models.registry import Models
+
+        return Models(
+            self._storage,
+            self._blobs,
+            cache=self._cache,
+            clock=now_ns,
+            user=user(),
+            trusted=self._trusted,
+            single_writer=self._single_writer,
+        )
+
+    def _watch(self, version: "ModelVersion") -> "Monitor":
+        """Give the monitor of a version, which compares with what that was trained on."""
+        from mlkit.monitoring.monitor import Monitor
+
+        trained_on = [link["ref"] for link in version.datasets]
+        return Monitor(
+            self._storage,
+            version,
+            reference=(lambda: self.datasets.get(trained_on[0])) if trained_on else None,
+            clock=now_ns,
+            single_writer=self._single_writer,
+        )
+
+    @property
+    def _cache(self) -> Path:
+        return cache_dir() / self.id
+
+
+def owned_by_user(storage: Storage) -> bool:
+    """Tell whether a store lies on this machine and was made by the user who asks."""
+    place = storage.local_path("mlkit.json")
+    return place is not None and hasattr(os, "getuid") and place.stat().st_uid == os.getuid()
