@@ -96,15 +96,15 @@ class FilesystemStorage:
         if not start and end is None and self._driver.asks_size:
             first = self.read(path, 0, _BLOCK)  # one request does for most objects
             return first if len(first) < _BLOCK else first + self.read(path, _BLOCK)
+        span = {"start": start, "end": end} if start or end is not None else {}
         with self._seam(path):
-            if not start and end is None:
-                return bytes(self._fs.cat_file(full))
             try:
-                return bytes(self._fs.cat_file(full, start=start, end=end))[: _length(start, end)]
+                return bytes(self._fs.cat_file(full, **span))[: _length(start, end)]
             except FileNotFoundError:
                 raise
-            except Exception:
-                if self.stat(path).size <= start:  # servers refuse a range that begins at the end
+            except Exception:  # of a folder, or a range that begins at the end, it may be anything
+                size = self._size(path)
+                if span and size is not None and size <= start:
                     return b""
                 raise
 
@@ -192,11 +192,14 @@ class FilesystemStorage:
     def delete(self, path: str) -> None:
         """Remove an object; see `Storage.delete`."""
         full = self._full(check(path))
-        with (
-            self._seam(path, writing=True),
-            suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError),
-        ):
-            self._fs.rm_file(full)
+        with self._seam(path, writing=True), suppress(NotFound):
+            try:
+                self._fs.rm_file(full)
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return
+            except Exception:  # of a folder it may be anything
+                self._size(path)
+                raise
 
     def local_path(self, path: str) -> Path | None:
         """Nothing: objects are read through the driver; see `Storage.local_path`."""
@@ -210,6 +213,17 @@ class FilesystemStorage:
             self._opened = _reopened(self._opened)
             self._process = os.getpid()
         return self._opened
+
+    def _size(self, path: str) -> int | None:
+        """Give the size of an object, or None where it can't be asked for either.
+
+        Raises:
+            NotFound: There is no such object, but a folder perhaps.
+        """
+        try:
+            return self.stat(path).size
+        except StorageFault:
+            return None
 
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}" if self._root and path else self._root or path

@@ -159,6 +159,7 @@ class TestDoubts:
             raise Dropped("gone")
 
         monkeypatch.setattr(Odd, "cat_file", fail)
+        monkeypatch.setattr(Odd, "info", fail)
         with pytest.raises(StorageFault, match="gone"):
             storage.create("a", b"mine")
         assert pauses == [0.05]
@@ -433,9 +434,48 @@ class TestReading:
         def refuse(*_args, **_options):
             raise PermissionError("Access Denied")
 
+        storage = odd()
+        storage.write("a", b"x")
         monkeypatch.setattr(Odd, "cat_file", refuse)
         with pytest.raises(StorageFault, match=r"Access Denied\. Check the permissions or"):
-            odd().read("a")
+            storage.read("a")
+
+
+class TestFolders:
+    """A folder is no object, whatever a driver says when it is taken for one."""
+
+    @pytest.fixture
+    def storage(self, tmp_path, monkeypatch):
+        def fail(*_args, **_options):
+            raise OSError("Failure")
+
+        storage = FilesystemStorage(LocalFileSystem(), str(tmp_path))
+        storage.write("folder/name", b"x")
+        for verb in ("cat_file", "rm_file"):
+            monkeypatch.setattr(LocalFileSystem, verb, fail)
+        return storage
+
+    def test_it_isnt_found_by_reading(self, storage):
+        for start in (0, 1):
+            with pytest.raises(NotFound):
+                storage.read("folder", start)
+            with pytest.raises(StorageFault, match="Failure"):
+                storage.read("folder/name", 0)
+
+    def test_it_isnt_deleted(self, storage):
+        storage.delete("folder")
+        with pytest.raises(StorageFault, match="Failure"):
+            storage.delete("folder/name")
+        assert [entry.path for entry in storage.list()] == ["folder/name"]
+
+    def test_a_server_that_is_away_is_told_by_its_first_error(self, storage, monkeypatch):
+        def fail(*_args, **_options):
+            raise TimeoutError("no answer")
+
+        monkeypatch.setattr(LocalFileSystem, "info", fail)
+        for act in (storage.read, storage.delete):
+            with pytest.raises(StorageFault, match="Failure"):
+                act("folder/name")
 
 
 def test_links_on_a_disk_behind_fsspec_arent_listed(tmp_path):
