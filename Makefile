@@ -35,7 +35,7 @@ bench: .venv/.dev
 	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -p no:cacheprovider -q -s
 
 docs: .venv/.dev
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf .venv site mlkit-demo .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
