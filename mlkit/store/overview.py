@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 from mlkit._core.clock import now_ns
 from mlkit._core.ids import token
 from mlkit.errors import MlkitError
+from mlkit.models.aliases import AliasEntry
 from mlkit.reports.overview import ModelOverview, Overview
 
 if TYPE_CHECKING:
+    from mlkit.models.model import Model
     from mlkit.store.store import Store
 
 
@@ -36,11 +38,31 @@ def _model(store: "Store", name: str) -> ModelOverview:
         name=name,
         versions=model.versions(),
         aliases=aliases,
-        moves=model.moves(),
+        moves=_moves(model),
         checks=monitor.history(),
         decisions=monitor.decisions(),
         lineage={alias: _lineage(store, f"{name}@{alias}") for alias in aliases},
     )
+
+
+def _moves(model: "Model") -> list[AliasEntry]:
+    """Give what happened to the aliases and what was refused, the oldest first."""
+    made = [entry for alias in model.aliases() for entry in model.history(alias)]
+    refused = [
+        AliasEntry(
+            number=one.number,
+            alias=one.alias,
+            version=one.version,
+            replaced=one.holder,
+            at=one.at,
+            user=one.user,
+            reason=one.reason,
+            action="refused",
+            gate_report=one.gate_report,
+        )
+        for one in model.refusals()
+    ]
+    return sorted([*made, *refused], key=lambda move: move.at)
 
 
 def _lineage(store: "Store", reference: str) -> str:
