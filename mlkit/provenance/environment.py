@@ -14,7 +14,7 @@ from mlkit._core.masking import mask_argv
 @cache
 def packages() -> dict[str, str]:
     """Give the version of each installed distribution, by its name, sorted."""
-    found = {}
+    found: dict[str, str] = {}
     for distribution in distributions():
         name = distribution.metadata["Name"]
         if name:
