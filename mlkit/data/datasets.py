@@ -106,7 +106,8 @@ class Datasets:
 
     Example:
         >>> from mlkit.storage.memory import MemoryStorage
-        >>> datasets = Datasets(MemoryStorage("datasets-example"), cache=Path("unused"))
+        >>> cache = Path(tempfile.gettempdir()) / "mlkit-datasets-example"
+        >>> datasets = Datasets(MemoryStorage("datasets-example"), cache=cache)
         >>> datasets.log("flights", {"carrier": ["UA", "AA"], "delay": [3.5, None]}).ref
         'flights:1'
         >>> datasets.get("flights@latest").to_arrow()["carrier"].to_pylist()

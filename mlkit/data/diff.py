@@ -59,6 +59,15 @@ class DatasetDiff:
         ]
         return [(what, names) for what, names in lists if names]
 
+    def _repr_html_(self) -> str:
+        from mlkit.display.page import fragment
+        from mlkit.display.table import html_table
+
+        rows = [("rows", " -> ".join(map(_count, self.rows)))] if self.rows != (None, None) else []
+        lists = [(what, ", ".join(names)) for what, names in self._lists()]
+        caption = f"{self.before} -> {self.after}"
+        return fragment(html_table(("what", "which"), [*rows, *lists], caption=caption))
+
     def __str__(self) -> str:
         lines = [f"{self.before} -> {self.after}"]
         if self.rows[0] != self.rows[1]:

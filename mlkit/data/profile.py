@@ -82,6 +82,12 @@ class Profile:
             for column in self.columns
         ]
 
+    def _repr_html_(self) -> str:
+        from mlkit.display.page import fragment
+        from mlkit.display.table import html_table
+
+        return fragment(html_table(self.HEADER, self.cells(), caption=f"{self.rows:,} rows"))
+
     def __str__(self) -> str:
         lines = [self.HEADER, *self.cells()]
         widths = [max(len(line[cell]) for line in lines) for cell in range(len(self.HEADER))]
@@ -177,19 +183,27 @@ def _times(column: "pa.ChunkedArray") -> dict[str, Any]:
     kind = column.type
     plain = column.cast(pa.int64()) if types.is_duration(kind) else column
     found = pc.min_max(plain)
-    ends: dict[str, Any] = {}
-    for end in ("min", "max"):
-        scalar = found[end].cast(kind)
-        try:
-            ends[end] = scalar.as_py()
-            exact = type(ends[end]).__module__ != "pandas"  # whose types stand in where it is there
-        except (ValueError, OverflowError):
-            exact = False
-        if not exact:
-            ends[end] = str(
-                scalar.cast(pa.int64()) if types.is_duration(kind) else scalar.cast(pa.string())
-            )
+    ends = {end: _moment(found[end].cast(kind)) for end in ("min", "max")}
     return {"distinct": pc.count_distinct(plain).as_py(), **ends}
+
+
+def _moment(scalar: Any) -> Any:
+    """Give a time as Python's own type, whether pandas is there or not, else as text."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    kind = scalar.type
+    if getattr(kind, "unit", "") != "ns":
+        return scalar.as_py()
+    if types.is_timestamp(kind):
+        target = pa.timestamp("us", kind.tz)
+    else:
+        target = pa.duration("us") if types.is_duration(kind) else pa.time64("us")
+    try:
+        return scalar.cast(target).as_py()
+    except (pa.ArrowInvalid, OverflowError):
+        digits = scalar.cast(pa.int64() if types.is_duration(kind) else pa.string()).as_py()
+        return f"{digits} ns" if types.is_duration(kind) else digits
 
 
 def _counted(column: "pa.ChunkedArray") -> list[tuple[Any, int]]:

@@ -252,6 +252,27 @@ class DatasetVersion:
         if self.kind == "reference":
             check_source(self.files(), storage_options)
 
+    def _repr_html_(self) -> str:
+        from mlkit.display.formats import show_bytes, show_time
+        from mlkit.display.page import fragment
+        from mlkit.display.table import definition_list, html_table
+
+        facts = {
+            "dataset": self.ref,
+            "kind": self.kind,
+            "digest": self.digest,
+            "rows": None if self.rows is None else f"{self.rows:,}",
+            "size": show_bytes(self.size),
+            "made": show_time(self.created_at),
+            "by": self.user,
+            "run": self.run_id,
+            "from": self.url,
+            "description": self.description,
+        }
+        columns = [(name, self.types[name], digest) for name, digest in self.columns.items()]
+        table = html_table(("column", "type", "digest"), columns) if columns else ""
+        return fragment(definition_list([fact for fact in facts.items() if fact[1]]), table)
+
     def _entry(self, path: str) -> FileEntry:
         files = self.files()
         if not path and len(files) == 1:

@@ -77,3 +77,11 @@ def test_a_table_and_a_folder_differ_by_their_files(datasets, folder):
     assert found.files_removed == ("data.parquet",)
     assert found.rows == (2, None)
     assert "rows: 2 -> none" in str(found)
+
+
+def test_a_notebook_shows_it(tables, datasets, folder):
+    shown = tables[0].diff(tables[1])._repr_html_()
+    assert "columns retyped" in shown
+    assert "t:1 -&gt; t:2" in shown
+    version = datasets.log("f", folder)
+    assert "rows" not in version.diff(version)._repr_html_().partition('class="mlk"')[2]

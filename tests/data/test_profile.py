@@ -63,9 +63,30 @@ def test_times_have_their_range():
     assert found.distinct == 2
 
 
-def test_times_finer_than_python_has_are_given_as_text():
-    found = profiled([1, 10**18 + 1], pa.timestamp("ns"))
-    assert "2001-09-09 01:46:40.000000001" in str(found.max)
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        (pa.timestamp("ns"), 10**18 + 1, "2001-09-09 01:46:40.000000001"),
+        (pa.duration("ns"), 10**9 + 1, "1000000001 ns"),
+        (pa.time64("ns"), 1, "00:00:00.000000001"),
+    ],
+)
+def test_times_finer_than_python_has_are_given_as_text(kind, value, text):
+    assert profiled([0, value], kind).max == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "exact"),
+    [
+        (pa.timestamp("ns"), 10**18, dt.datetime(2001, 9, 9, 1, 46, 40)),  # noqa: DTZ001 - it has no zone
+        (pa.duration("ns"), 10**9, dt.timedelta(seconds=1)),
+        (pa.time64("ns"), 10**9, dt.time(0, 0, 1)),
+    ],
+)
+def test_times_that_python_has_are_its_own(kind, value, exact):
+    found = profiled([value], kind)
+    assert type(found.max) is type(exact)
+    assert found.max == exact
 
 
 def test_durations_and_dates_have_their_range():
@@ -100,3 +121,9 @@ def test_a_version_has_a_profile(datasets):
 def test_a_column_that_is_not_there_is_a_key_error(datasets):
     with pytest.raises(KeyError):
         datasets.log("f", {"a": [1]}).profile["b"]
+
+
+def test_a_notebook_shows_it_with_its_texts_escaped(datasets):
+    shown = datasets.log("f", {"a<b": ["<script>"]}).profile._repr_html_()
+    assert "a&lt;b" in shown
+    assert "<script>" not in shown

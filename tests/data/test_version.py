@@ -259,6 +259,19 @@ class TestFiles:
                 read()
 
 
+class TestNotebook:
+    def test_a_version_is_shown_with_its_columns_escaped(self, datasets):
+        shown = datasets.log("x", {"a<b": [1]}, description="<i>mine</i>")._repr_html_()
+        assert "a&lt;b" in shown
+        assert "&lt;i&gt;mine" in shown
+        assert "x:1" in shown
+
+    def test_a_folder_is_shown_without_columns(self, datasets, folder):
+        shown = datasets.log("images", folder)._repr_html_()
+        assert "images:1" in shown
+        assert "<th" not in shown.partition('class="mlk"')[2]
+
+
 class TestChunkedFile:
     BODY = bytes(range(256)) * 40
 
@@ -292,6 +305,17 @@ class TestChunkedFile:
     def test_it_has_no_position_before_its_begin(self, memory, chunks):
         with pytest.raises(ValueError, match="no position -1"):
             ChunkedFile(memory, chunks).seek(-1)
+
+    def test_it_holds_a_few_chunks_only(self, memory):
+        writer = PackWriter(memory)
+        digests = [writer.add(b"%03d" % number) for number in range(100)]
+        refs = writer.finish()
+        file = ChunkedFile(memory, tuple(refs[digest] for digest in digests))
+        assert file.read(1) == b"0"
+        for number in range(100):
+            file.seek(3 * number)
+            assert file.read(3) == b"%03d" % number
+        assert len(file._held) <= 16
 
     def test_a_file_without_bytes_is_empty(self, memory):
         assert ChunkedFile(memory, ()).read() == b""
