@@ -5,11 +5,10 @@ that runs. So the same classes decompress as in joblib, and frames are kept as i
 """
 
 import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import IO, cast
 
 _ZLIB, _GZIP, _BZ2, _XZ, _LZMA = b"\x78", b"\x1f\x8b", b"BZ", b"\xfd7zXZ", b"\x5d\x00"
 _LONGEST_PREFIX = 6
@@ -23,23 +22,28 @@ class Unfollowed(Exception):
     """The bytes can't be followed any further; the message says why."""
 
 
-def open_pickle(path: Path) -> IO[bytes]:
+@contextmanager
+def open_pickle(path: Path) -> Iterator[IO[bytes]]:
     """Open a file as joblib would: decompressed, if its first bytes are those of a format.
 
     Args:
         path: The file.
 
     Returns:
-        A stream of the pickle's bytes.
+        A stream of the pickle's bytes, open within the block.
     """
-    stream = path.open("rb")
-    prefix = stream.read(_LONGEST_PREFIX)
-    stream.seek(0)
-    opener = _opener(prefix)
-    return stream if opener is None else io.BufferedReader(opener(stream), _BUFFER)
+    with path.open("rb") as file:
+        prefix = file.read(_LONGEST_PREFIX)
+        file.seek(0)
+        opener = _opener(prefix)
+        if opener is None:
+            yield file
+        else:
+            with io.BufferedReader(opener(file), _BUFFER) as stream:
+                yield stream
 
 
-def _opener(prefix: bytes) -> "Callable[[IO[bytes]], io.RawIOBase] | None":
+def _opener(prefix: bytes) -> Callable[[IO[bytes]], io.RawIOBase] | None:
     """Give what decompresses a file that begins like this, in the order that joblib tries them."""
     if prefix.startswith(_ZLIB):
         from joblib.compressor import BinaryZlibFile

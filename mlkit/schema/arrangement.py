@@ -94,7 +94,7 @@ def _cast(columns: Columns, field: "pa.Field") -> "pa.Array | pa.ChunkedArray":
 def _differs(given: "pa.DataType", wanted: "pa.DataType") -> bool:
     from pyarrow import types
 
-    return not (types.is_null(wanted) or plain(given).equals(wanted))
+    return not (given.equals(wanted) or types.is_null(wanted) or plain(given).equals(wanted))
 
 
 def _pandas(data: Any, columns: Columns, schema: "pa.Schema", changed: "list[pa.Field]") -> Any:

@@ -205,6 +205,8 @@ def fits(expected: "pa.DataType", given: "pa.DataType") -> bool:
     """
     from pyarrow import types
 
+    if given.equals(expected):
+        return True
     expected, given = _uncoded(plain(expected)), _uncoded(plain(given))
     if types.is_null(expected) or types.is_null(given) or given.equals(expected):
         return True

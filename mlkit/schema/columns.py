@@ -50,7 +50,7 @@ class Columns:
         """Give the type of a column."""
         import pyarrow as pa
 
-        dtype = self._dtype(name)
+        dtype = self._dtypes[self._places[name]]
         if getattr(dtype, "kind", "O") in _NUMBERS and type(dtype).__module__.startswith("numpy"):
             try:
                 return pa.from_numpy_dtype(dtype)
@@ -70,7 +70,10 @@ class Columns:
                 self._values[name] = self._table.column(place)
         return self._values[name]
 
-    def _dtype(self, name: str) -> Any:
+    @cached_property
+    def _dtypes(self) -> list[Any]:
         if self._form == "pandas":
-            return self._data.dtypes.iloc[self._places[name]]
-        return self._data.dtype if self._form == "array" else None
+            return list(self._data.dtypes)
+        if self._form == "array":
+            return [self._data.dtype] * len(self.names)
+        return [None] * len(self.names)
