@@ -34,11 +34,13 @@ class Driver:
         put: How it gives a body its name.
         exclusive: How it makes a name that must be new.
         asks_size: Whether it asks for the size before it reads a whole object.
+        one_at_a_time: Whether its connection mixes up the replies to threads that ask at once.
     """
 
     put: Put
     exclusive: Exclusive
     asks_size: bool = False
+    one_at_a_time: bool = False
 
 
 _KNOWN = {
@@ -46,7 +48,8 @@ _KNOWN = {
     "gcsfs": Driver(Put.OBJECT, Exclusive.CREATE),
     "adlfs": Driver(Put.OBJECT, Exclusive.CREATE),
     "fsspec.implementations.memory": Driver(Put.MEMORY, Exclusive.CREATE),
-    "fsspec.implementations.sftp": Driver(Put.RENAME, Exclusive.RENAME),
+    "fsspec.implementations.sftp": Driver(Put.RENAME, Exclusive.RENAME, one_at_a_time=True),
+    "fsspec.implementations.ftp": Driver(Put.RENAME, Exclusive.NO, one_at_a_time=True),
     "sshfs": Driver(Put.RENAME, Exclusive.OPEN),  # its rename, and its "create", overwrite
 }
 

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,7 +32,7 @@ class FilesystemStorage:
     after a create that failed, the object is read back.
 
     Args:
-        filesystem: The filesystem.
+        filesystem: The filesystem; if it serves one thread at a time, this storage's alone.
         root: The folder in it.
         url: How the folder is called, without credentials; made from the filesystem by default.
         reopens: Whether the URL alone opens the same again, in another process.
@@ -60,6 +60,8 @@ class FilesystemStorage:
         self._root: str = filesystem._strip_protocol(root).rstrip("/")  # noqa: SLF001 - as fsspec's own layers do
         self._url = url or without_credentials(str(filesystem.unstrip_protocol(self._root)))
         self._driver = driver_of(filesystem)
+        one_at_a_time = self._driver.one_at_a_time
+        self._turn = threading.RLock() if one_at_a_time else nullcontext()
         self._sleep = sleep
         self._reopens = reopens
 
@@ -240,9 +242,10 @@ class FilesystemStorage:
 
     @contextmanager
     def _seam(self, path: str, *, writing: bool = False) -> Iterator[None]:
-        """Turn whatever a driver raises into an error of mlkit."""
+        """Turn whatever a driver raises into an error of mlkit; wait for the turn if need be."""
         try:
-            yield
+            with self._turn:
+                yield
         except MlkitError:
             raise
         except Exception as error:
@@ -308,7 +311,7 @@ class FilesystemStorage:
         """Try once to make a new name; give what was raised if that leaves a doubt."""
         try:
             if self._driver.exclusive is Exclusive.CREATE:
-                with _MEMORY_LOCK if self._driver.put is Put.MEMORY else _no_lock():
+                with _MEMORY_LOCK if self._driver.put is Put.MEMORY else nullcontext():
                     self._fs.pipe_file(full, data, mode="create")
             elif self._driver.exclusive is Exclusive.RENAME:
                 with self._staged(full, data) as temporary:
@@ -362,8 +365,3 @@ def _blocks(data: Body) -> Iterator[bytes | bytearray | memoryview]:
 
 def _length(start: int, end: int | None) -> int | None:
     return None if end is None else end - start
-
-
-@contextmanager
-def _no_lock() -> Iterator[None]:
-    yield

@@ -3,8 +3,10 @@
 import errno
 import io
 import os
+import threading
 import uuid
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import fsspec
@@ -236,6 +238,7 @@ class TestDriversThatCant:
         ("adlfs.spec", Put.OBJECT, Exclusive.CREATE),
         ("fsspec.implementations.memory", Put.MEMORY, Exclusive.CREATE),
         ("fsspec.implementations.sftp", Put.RENAME, Exclusive.RENAME),
+        ("fsspec.implementations.ftp", Put.RENAME, Exclusive.NO),
         ("sshfs.spec", Put.RENAME, Exclusive.OPEN),
         ("webdav4.fsspec", Put.OBJECT, Exclusive.NO),
         ("somebody.else", Put.OBJECT, Exclusive.NO),
@@ -476,6 +479,31 @@ class TestFolders:
         for act in (storage.read, storage.delete):
             with pytest.raises(StorageFault, match="Failure"):
                 act("folder/name")
+
+
+class Mixing(FakeSftp):
+    """A connection that breaks when a second thread asks before the first has its reply."""
+
+    cachable = False
+    asking = None
+
+    def makedirs(self, path, exist_ok=False):
+        me = threading.get_ident()
+        assert self.asking in {None, me}, "two threads at once"
+        self.asking = me
+        try:
+            threading.Event().wait(0.001)  # lets the others have a go
+            super().makedirs(path, exist_ok=exist_ok)
+        finally:
+            self.asking = None
+
+
+def test_a_connection_that_serves_one_thread_is_asked_by_one(tmp_path):
+    storage = FilesystemStorage(Mixing(), str(tmp_path))
+    paths = [f"folder/{number}" for number in range(20)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda path: storage.write(path, b"x"), paths))
+    assert len(list(storage.list())) == 20
 
 
 def test_links_on_a_disk_behind_fsspec_arent_listed(tmp_path):
