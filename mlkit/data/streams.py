@@ -185,8 +185,7 @@ class _Texts:
             struct.unpack_from("<q", offsets, 8 * (array.offset + row))[0]
             for row in (0, len(array))
         )
-        if data is not None:
-            self._bytes.update(memoryview(data)[first:last])
+        self._bytes.update(memoryview(data or b"")[first:last])
 
     def digests(self) -> list[bytes]:
         return [self._lengths.digest(), self._bytes.digest()]

@@ -197,14 +197,6 @@ def test_values_that_run_together_are_not_the_same():
     assert digest(pa.array([[1], [2]])) != digest(pa.array([[1, 2], []]))
 
 
-def test_texts_without_a_byte_are_texts():
-    empty = pa.array(["", ""], pa.large_string())
-    bare = pa.Array.from_buffers(
-        pa.large_string(), 2, [None, pa.py_buffer(bytes(24)), None], null_count=0
-    )
-    assert digest(bare) == digest(empty)
-
-
 def test_null_is_neither_zero_nor_empty():
     assert digest(pa.array([None, 1])) != digest(pa.array([0, 1]))
     assert digest(pa.array([None, "a"])) != digest(pa.array(["", "a"]))
