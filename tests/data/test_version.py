@@ -2,6 +2,7 @@
 
 import io
 import sys
+import uuid
 
 import pandas as pd
 import polars as pl
@@ -188,7 +189,7 @@ def read_any(version, what):
     return list(value()) if what == "batches" else value()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
         st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5),
@@ -200,7 +201,7 @@ def read_any(version, what):
 )
 def test_any_table_is_the_same_version_after_reading_it(open_datasets, names, rows):
     table = pa.table({name: TABLE[column][:rows] for name, column in names.items()})
-    datasets = open_datasets(MemoryStorage("any-table"))
+    datasets = open_datasets(MemoryStorage(f"any-table-{uuid.uuid4()}"))
     version = datasets.log("any", table)
     assert datasets.log("any", version.to_arrow()) == version
     assert version.to_arrow().to_pylist() == table.to_pylist()
