@@ -136,12 +136,14 @@ def bar_chart(
     for mark, text in zip(marks, tick_texts(marks), strict=True):
         parts += [_grid(scale.at(mark), _TOP, scale.at(mark), bottom)]
         parts += [_text(scale.at(mark), bottom + 17, text, anchor="middle")]
-    for index, (name, value) in enumerate(zip(names, values, strict=True)):
-        parts += _bar(name, value, _TOP + index * _ROW, scale, rule)
     if rule is not None:
         place = scale.at(rule.value)
         parts.append(_stroke(place, _TOP - 4, place, bottom))
         parts.append(_text(place, _TOP - 9, rule.name, anchor="middle"))
+    decimals = len(tick_texts(marks)[0].partition(".")[2]) + 2
+    for index, (name, value) in enumerate(zip(names, values, strict=True)):
+        told = None if value is None or not math.isfinite(value) else f"{value:,.{decimals}f}"
+        parts += _bar(name, value, told, (_TOP + index * _ROW, scale, rule))
     if x_label:
         middle = (scale.start + scale.end) / 2
         parts.append(_text(middle, bottom + 37, x_label, anchor="middle"))
@@ -251,11 +253,12 @@ def _rule(rule: Rule, scale: Scale) -> Markup:
 
 
 def _bar(
-    name: str, value: float | None, top: float, scale: Scale, rule: Rule | None
+    name: str, value: float | None, told: str | None, place: tuple[float, Scale, Rule | None]
 ) -> list[Markup]:
+    top, scale, rule = place
     short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
     head = _text(scale.start - 8, top + 17, short, anchor="end")
-    if value is None or not math.isfinite(value):
+    if value is None or told is None:
         return [head, _text(scale.start + 6, top + 17, NOTHING)]
     hot = rule is not None and value >= rule.value
     length = max(scale.at(value) - scale.start, 1.0)
@@ -264,7 +267,7 @@ def _bar(
         y=f"{top + 5:.1f}", width=f"{length:.1f}", height=_ROW - 9, rx="3",
         fill=PALETTE[6] if hot else PALETTE[0], fill_opacity="0.85",
     )  # fmt: skip
-    return [head, bar, _text(scale.start + length + 6, top + 17, f"{value:.3g}")]
+    return [head, bar, _text(scale.start + length + 6, top + 17, told)]
 
 
 def _axis_names(x_label: str, y_label: str, height: int) -> list[Markup]:

@@ -43,7 +43,7 @@ def html_table(
                 element(
                     "td",
                     row[index] if isinstance(row[index], Markup) else cells[index][line],
-                    class_=_class(flush[index], cells[index][line]),
+                    class_=_class(row[index], cells[index][line], right=flush[index]),
                 )
                 for index in range(len(columns))
             ),
@@ -115,10 +115,10 @@ def show_cell(value: object) -> Markup:
     return value if isinstance(value, Markup) else escape(show(value))
 
 
-def _class(right: bool, text: str) -> str | None:  # noqa: FBT001 - private, and called once
+def _class(value: object, text: str, *, right: bool) -> str | None:
     if right:
         return "mlk-num"
-    return "mlk-long" if len(text) > _LONG else None
+    return "mlk-long" if len(text) > _LONG and not isinstance(value, Markup) else None
 
 
 def _heat(value: float | None, full: float, bound: float | None) -> Markup:

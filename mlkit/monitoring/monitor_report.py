@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from attrs import field, frozen
 
-from mlkit.display.formats import NOTHING, show_float, show_share, show_time
+from mlkit.display.formats import NOTHING, show_share, show_time
 from mlkit.display.markup import Markup, element, join
 from mlkit.display.page import fragment, note
 from mlkit.display.table import html_table
@@ -14,7 +14,7 @@ from mlkit.errors import InvalidInput
 from mlkit.quality.directions import direction
 from mlkit.quality.drift_report import DriftReport
 
-_HEADS = ("metric", "now", "at training", "change", "")
+_HEADS = ("metric", "now", "at training", "change")
 
 
 @frozen(kw_only=True)
@@ -128,7 +128,7 @@ class MonitorReport:
         """Give the report as plain text."""
         parts = [self.headline()]
         if self.performance:
-            parts.append(text_table(_HEADS[:4], [row[:4] for row in self._figures()]))
+            parts.append(text_table(_HEADS, self._figures()))
         if self.drift is not None:
             parts.append(self.drift.text())
         parts += [f"Note: {text}" for text in self.notes]
@@ -144,9 +144,7 @@ class MonitorReport:
         """Give the report as a piece of HTML without style, to be part of a page."""
         return join(
             element("h3", self.headline()),
-            html_table(_HEADS[:4], [row[:4] for row in self._figures()])
-            if self.performance
-            else "",
+            html_table(_HEADS, self._figures()) if self.performance else "",
             element("h4", "Drift of the features") if self.drift is not None else "",
             self.drift.html() if self.drift is not None else "",
             *map(note, self.notes),
@@ -160,8 +158,7 @@ class MonitorReport:
         for metric, now in self.performance.items():
             before = self.baseline.get(metric)
             change = NOTHING if now is None or before is None else f"{now - before:+.4f}"
-            shown = [NOTHING if one is None else show_float(one) for one in (now, before)]
-            rows.append([metric, *shown, change])
+            rows.append([metric, now, before, change])
         return rows
 
 

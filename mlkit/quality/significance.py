@@ -10,6 +10,7 @@ _PRECISION = 1e-15
 _TINY = 1e-300
 _MOST_STEPS = 100_000
 _SMALL_LAMBDA = 1.18
+_NO_LAMBDA = 0.04  # below it, what is lost of 1 is less than a double can tell
 
 
 def chi2_tail(statistic: float, degrees: int) -> float:
@@ -77,7 +78,7 @@ def kolmogorov_tail(value: float) -> float:
         >>> round(kolmogorov_tail(1.358), 3)
         0.05
     """
-    if value <= 0:
+    if value < _NO_LAMBDA:
         return 1.0
     if value < _SMALL_LAMBDA:  # where the usual series is slow, its theta-function twin is quick
         odd = [math.exp(-(((2 * k - 1) * math.pi / value) ** 2) / 8) for k in range(1, 5)]

@@ -16,7 +16,7 @@ from mlkit.query.fields import RunLike, duration_of
 _TELLING = ("auc", "accuracy", "f1", "r2", "average_precision", "log_loss", "rmse", "mae", "loss")
 _TONES = {"FINISHED": "good", "RUNNING": "info", "FAILED": "bad", "KILLED": "warn", "LOST": "warn"}
 _MOST_METRICS, _MOST_PARAMS, _MOST_ROWS = 5, 10, 25
-_ID = 13
+_ID = 18
 
 
 def main_metric(runs: Sequence[RunLike]) -> str | None:

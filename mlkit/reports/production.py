@@ -153,7 +153,7 @@ def _decisions(decisions: Sequence[Mapping[str, object]]) -> Markup:
         verdict = badge("fired", "warn") if one["fired"] else badge("quiet", "good")
         reasons = one["reasons"]
         said = [
-            f"{reason['condition']}: {reason['why']}"
+            f"{reason['condition']}: {'yes' if reason['met'] else 'no'} ({reason['why']})"
             for reason in (reasons if isinstance(reasons, list) else [])
             if reason["met"] or not one["fired"]
         ]

@@ -13,7 +13,7 @@ from mlkit.reports.overview import AliasMoveLike, DatasetVersionLike, ModelOverv
 from mlkit.reports.production import label, main_figure, production
 
 _DIGITS = 19
-_ID = 13
+_ID = 18
 _MOST_VERSIONS = 30
 
 
