@@ -89,13 +89,3 @@ def stamp(ns: int) -> str:
         '20231114T221320.123456Z'
     """
     return iso(ns).replace("-", "").replace(":", "")
-
-
-def parse_stamp(text: str) -> int:
-    """Give the nanoseconds of what `stamp` gave.
-
-    Example:
-        >>> parse_stamp("20231114T221320.123456Z")
-        1700000000123456000
-    """
-    return parse_iso(f"{text[:4]}-{text[4:6]}-{text[6:11]}:{text[11:13]}:{text[13:]}")
