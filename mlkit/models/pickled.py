@@ -6,6 +6,7 @@ joblib's file isn't compressed, so its arrays can be mapped into memory where th
 import pickle
 from collections.abc import Mapping
 from importlib import import_module
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class JoblibSerializer:
             joblib.dump(model, path)
         except _UNPICKLABLE as error:
             raise CannotSave(_said(error)) from error
-        local = [name for name in scan_file(path).imports if name.startswith("__main__.")]
+        local = _names_of_script(path)
         if local:
             raise CannotSave(
                 f"{local[0]} is defined in the script or notebook that runs, so no other process "
@@ -87,6 +88,14 @@ class CloudpickleSerializer:
     def imports(self, files: Mapping[str, Path]) -> PickleScan:
         """Say what loading would import and call."""
         return scan_file(required(files, self.file))
+
+
+def _names_of_script(path: Path) -> list[str]:
+    """Give what a file would import from `__main__`; files without that word aren't followed."""
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        if content.find(b"__main__") < 0:
+            return []
+    return [name for name in scan_file(path).imports if name.startswith("__main__.")]
 
 
 def _said(error: Exception) -> str:

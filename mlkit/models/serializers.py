@@ -4,6 +4,7 @@ A version's document holds the id of its serializer and nothing else of it: what
 said by this process, in which serializers are registered by mlkit and by installed packages.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -136,8 +137,8 @@ def save_model(model: Any, folder: Path, wanted: str | None = None) -> Serialize
             serializer.save(model, folder)
         except CannotSave as error:
             reasons.append(f"{serializer.id}: {error}")
-            for file in folder.iterdir():
-                file.unlink()
+            for left in folder.iterdir():
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
         else:
             return serializer
     raise InvalidInput(

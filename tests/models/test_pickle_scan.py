@@ -166,6 +166,18 @@ def test_arrays_of_every_type_are_stepped_over(tmp_path, array):
     assert "collections.OrderedDict" in scan.calls
 
 
+def test_arrays_that_were_written_without_padding_are_stepped_over():
+    class Pipe(io.BytesIO):
+        def tell(self):
+            raise io.UnsupportedOperation
+
+    pipe = Pipe()
+    joblib.dump([np.arange(3), collections.OrderedDict()], pipe)
+    scan = scan_of(pipe.getvalue())
+    assert scan.complete
+    assert "collections.OrderedDict" in scan.calls
+
+
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3])
 def test_arrays_are_stepped_over_in_old_protocols(tmp_path, protocol):
     value = [np.arange(3), collections.OrderedDict()]
@@ -176,6 +188,7 @@ def test_arrays_are_stepped_over_in_old_protocols(tmp_path, protocol):
 
 def test_old_names_are_given_as_python_3_has_them():
     assert scan_of(b"c__builtin__\neval\n.").imports == ("builtins.eval",)
+    assert scan_of(b"c__builtin__\nxrange\n.").imports == ("builtins.range",)
     assert scan_of(b"ccPickle\nloads\n.").imports == ("pickle.loads",)
     assert scan_of(b"\x80\x03c__builtin__\neval\n.").imports == ("__builtin__.eval",)
 
@@ -200,6 +213,7 @@ def test_methods_that_lists_and_states_would_call_are_calls():
     assert scan_of(b"cos\nenviron\n(S'a'\nS'b'\nu.").calls == ("os.environ",)
     assert scan_of(b"cos\nenviron\n}b.").calls == ("os.environ.__setstate__",)
     assert scan_of(b"}}b.").complete
+    assert scan_of(b"cos\nerror\n)RNb.").complete
 
 
 def test_names_that_are_computed_are_unknown():

@@ -35,6 +35,7 @@ class TextSerializer:
 
     def save(self, model, folder):
         (folder / "half.txt").write_text(model)
+        (folder / "more").mkdir()
         if model == "unspeakable":
             raise CannotSave("it is unspeakable")
 
@@ -106,6 +107,10 @@ def test_what_a_script_defines_is_not_kept_by_name(tmp_path, monkeypatch):
         save_model(kind(), tmp_path, "joblib")
 
 
+def test_the_word_for_a_script_in_a_value_is_no_reference_to_one(tmp_path):
+    assert save_model({"name": "__main__"}, tmp_path).id == "joblib"
+
+
 def test_what_no_serializer_keeps_says_why(tmp_path):
     with pytest.raises(InvalidInput, match=r"joblib: .*lock.*cloudpickle: .*lock"):
         save_model({"lock": threading.Lock()}, tmp_path)
@@ -114,6 +119,10 @@ def test_what_no_serializer_keeps_says_why(tmp_path):
 
 def test_the_serializer_of_another_package_comes_first(tmp_path, plugged):
     assert save_model("a text", tmp_path).id == "text"
+
+
+def test_a_serializer_is_not_asked_for_what_is_not_its_own(tmp_path, plugged):
+    assert save_model(7, tmp_path).id == "joblib"
 
 
 def test_one_that_cannot_keep_it_is_followed_by_the_next_and_leaves_nothing(tmp_path, plugged):
