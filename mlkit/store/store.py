@@ -244,9 +244,20 @@ class Store(Rooms):
         """Give a folder to fill: committed whole on leaving, dropped on an exception."""
         return self.datasets.new(name)
 
-    def reference_dataset(self, name: str, url: str) -> "DatasetVersion":
-        """Record files where they are, by etag, size and modified time, without copying them."""
-        return self.datasets.reference(name, url)
+    def reference_dataset(
+        self, name: str, url: str, *, storage_options: Mapping[str, Any] | None = None
+    ) -> "DatasetVersion":
+        """Record files where they are, by etag, size and modified time, without copying them.
+
+        Args:
+            name: The dataset's name.
+            url: A path or URL, which may be a pattern such as `s3://raw/**`.
+            storage_options: What the driver takes, as in fsspec; never stored.
+
+        Raises:
+            NotFound: There is nothing at the URL.
+        """
+        return self.datasets.reference(name, url, storage_options=storage_options)
 
     # Models
 
