@@ -1,7 +1,7 @@
 """Gates: what a model version must show before an alias may move to it."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -127,6 +127,10 @@ def no_worse(metric: str, *, by: float = 0.0, better: Better | None = None) -> C
     return Condition(metric, "no_worse", float(by), direction(metric, better))
 
 
+def _tuple(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    return tuple(conditions)
+
+
 @frozen
 class Gate:
     """Conditions that a model version must meet, all of them, before an alias may move to it.
@@ -149,11 +153,11 @@ class Gate:
 
     Example:
         >>> gate = Gate([at_least("auc", 0.7), no_worse("auc", by=0.005)])
-        >>> [str(condition) for condition in gate.conditions][0]
-        'auc >= 0.7'
+        >>> print(gate.conditions[0])
+        auc >= 0.7
     """
 
-    conditions: Sequence[Condition] = field(converter=tuple)
+    conditions: tuple[Condition, ...] = field(converter=_tuple)
     scorer: "Callable[[LoadedModel], Mapping[str, float]] | None" = field(
         default=None, alias="evaluate", kw_only=True
     )

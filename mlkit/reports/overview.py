@@ -101,6 +101,10 @@ class AliasMoveLike(Protocol):
         """Why."""
 
     @property
+    def action(self) -> str:
+        """`promote`, `rollback` or `refused`."""
+
+    @property
     def gate_report(self) -> Mapping[str, Any] | None:
         """What the gate found, as plain values; None where there was no gate."""
 

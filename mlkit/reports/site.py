@@ -135,27 +135,31 @@ def _moves(model: ModelOverview) -> Markup:
     details: list[Markup] = []
     for move in model.moves:
         report = _gate_report(move.gate_report)
-        rows.append(_move(move, report))
+        verdict = _verdict(move)
+        rows.append(_move(move, verdict))
         if report is not None:
-            verdict = badge("passed", "good") if report.passed else badge("refused", "bad")
             words = f" {show_time(move.at)}: {move.alias} to version {move.version}"
             summary = element("summary", verdict, words)
             body = report.html()
             details.append(
                 element("details", summary, body, open=None if report.passed else "open")
             )
-    heads = ["when", "alias", "version", "instead of", "gate", "by", "reason"]
+    heads = ["when", "alias", "version", "held by", "outcome", "by", "reason"]
     table = html_table(heads, rows)
     return join(table, element("h3", "What the gate found") if details else "", *details)
 
 
-def _move(move: AliasMoveLike, report: GateReport | None) -> list[object]:
-    if report is None:
-        verdict: object = NOTHING
-    elif report.passed:
-        verdict = badge("passed", "good")
-    else:
-        verdict = badge("refused", "bad")
+def _verdict(move: AliasMoveLike) -> Markup:
+    """What became of a move, in a word."""
+    if move.action == "rollback":
+        return badge("rolled back", "warn")
+    if move.gate_report is None:
+        return badge("moved, no gate")
+    passed = bool(move.gate_report.get("passed")) and move.action != "refused"
+    return badge("passed", "good") if passed else badge("refused", "bad")
+
+
+def _move(move: AliasMoveLike, verdict: Markup) -> list[object]:
     replaced = NOTHING if move.replaced is None else str(move.replaced)
     return [
         show_time(move.at), move.alias, move.version, replaced, verdict, move.user, move.reason,

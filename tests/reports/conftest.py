@@ -75,7 +75,12 @@ def version(number, **metrics):
 
 
 def move(number, alias="prod", replaced=None, gate_report=None, **given):
-    known = {"at": number * SECOND, "user": "ann", "reason": f"reason {number}"}
+    known = {
+        "at": number * SECOND,
+        "user": "ann",
+        "reason": f"reason {number}",
+        "action": "promote",
+    }
     return SimpleNamespace(
         alias=alias,
         version=number,
@@ -97,8 +102,10 @@ def model(check):
         aliases={"prod": 3},
         moves=[
             move(1),
-            move(2, replaced=1, gate_report=refused.to_json()),
+            move(2, replaced=1, gate_report=refused.to_json(), action="refused"),
             move(3, replaced=1, gate_report=passed.to_json()),
+            move(1, replaced=3, action="rollback", at=4 * SECOND),
+            move(3, replaced=1, at=5 * SECOND),
         ],
         checks=[check(1), check(2, moved=200), check(3, 3)],
         decisions=[

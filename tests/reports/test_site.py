@@ -48,7 +48,8 @@ def test_the_page_shows_all_of_the_life(overview):
     text = " ".join(read(store_page(overview)).texts)
     for word in (
         "Flights", "s3://team/ml", "delay in production", "Leaderboard", "Model delay", "prod",
-        "flights:1", "reason 3", "refused", "passed", "retrain", "fired", "quiet", "temp",
+        "flights:1", "reason 3", "refused", "passed",
+        "rolled back", "moved, no gate", "retrain", "fired", "quiet", "temp",
         "Jan 2013", "version 3", "at training", "dataset flights:1", "models/<name>/<n>.json",
     ):  # fmt: skip
         assert word in text, word
