@@ -8,6 +8,8 @@ from attrs import field, frozen
 
 from mlkit._core.codec import decode_document, encode_document
 from mlkit.errors import AlreadyExists, Corrupt, SingleWriterOnly
+from mlkit.storage.faulting import read_only
+from mlkit.storage.readonly import ReadOnlyStorage
 
 if TYPE_CHECKING:
     from mlkit.storage.protocol import Storage
@@ -75,9 +77,12 @@ class Series:
         """Raise unless a second writer of a number would be refused.
 
         Raises:
+            ReadOnly: The storage only reads.
             SingleWriterOnly: The storage can't refuse one, and the caller hasn't promised to be
                 the only writer.
         """
+        if isinstance(self.storage, ReadOnlyStorage):
+            raise read_only(self.storage.url, self.folder)
         if not (self.storage.capabilities.exclusive_create or self.single_writer):
             message = (
                 f"The storage {self.storage.url} can't refuse a second writer of a name, so two "

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mlkit._core.ids import token
-from mlkit.errors import Corrupt, NotFound, SingleWriterOnly, StorageFault
+from mlkit.errors import Corrupt, NotFound, ReadOnly, SingleWriterOnly, StorageFault
 from mlkit.objects.series import Series
 from mlkit.storage.protocol import Capabilities
+from mlkit.storage.readonly import ReadOnlyStorage
 from mlkit.testing import Fault, FaultyStorage
 
 
@@ -39,6 +40,12 @@ def test_what_is_no_number_is_left_out(series, storage):
     for name in ("0.json", "01.json", "x.json", "2.txt", "aliases/prod/2.json"):
         storage.write(f"things/one/{name}", b"{}")
     assert series.numbers() == [1]
+
+
+def test_what_only_reads_says_so(storage):
+    series = Series(ReadOnlyStorage(storage), "things/one", "thing", single_writer=True)
+    with pytest.raises(ReadOnly, match="it only reads"):
+        series.append(lambda n: {}, token="me")
 
 
 def test_a_number_that_does_not_exist_is_not_found(series):
