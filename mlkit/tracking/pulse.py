@@ -9,10 +9,12 @@ import os
 import sys
 import threading
 import traceback
+from contextlib import suppress
 
 from attrs import define
 
 from mlkit._core.clock import Clock
+from mlkit.errors import RunFinished
 from mlkit.tracking.active import ActiveRun, status_of
 from mlkit.tracking.liveness import HEARTBEAT_SECONDS, SENDING_SECONDS
 
@@ -64,11 +66,12 @@ class Pulse:
             beat = self._beats.get(run)
             if beat is None or now - beat.at < beat.interval:
                 continue
-            run.heartbeat()
-            if not run.appends:
-                run.flush()
-                beat.interval = min(beat.interval * _GROWTH, SENDING_SECONDS)
             beat.at = now
+            with suppress(OSError, RunFinished):  # counted by the run; another thread may end it
+                run.heartbeat()
+                if not run.appends:
+                    beat.interval = min(beat.interval * _GROWTH, SENDING_SECONDS)
+                    run.flush()
 
     def stop(self) -> None:
         """End the runs that were left open, as the interpreter does when it exits."""

@@ -241,6 +241,25 @@ def test_the_pulse_beats_and_sends_when_the_time_has_come(sent, monkeypatch):
     pulse.beat()
 
 
+def test_a_fault_of_a_strict_run_does_not_stop_the_pulse_of_the_others(tmp_path, monkeypatch):
+    now = [0]
+    pulse = Pulse(lambda: now[0] * 10**9)
+    monkeypatch.setattr(Pulse, "_run", lambda self: None)
+    strict = Store(tmp_path / "a", strict=True).start_run("strict")
+    other = Store(tmp_path / "b").start_run("other")
+    strict.log_metric("x", 1)
+    pulse.watch(strict)
+    pulse.watch(other)
+    now[0] = 40
+    with monkeypatch.context() as full:
+        full.setattr(strict._journal._segment, "_write", lambda data: 3)
+        pulse.beat()
+    assert strict.health.faults == 1
+    assert Store(tmp_path / "b").run(other.id)._state.newest > 0
+    strict.finish()
+    other.finish()
+
+
 def test_the_pulse_of_a_store_that_appends_writes_heartbeats(store, monkeypatch):
     now = [0]
     pulse = Pulse(lambda: now[0] * 10**9)
