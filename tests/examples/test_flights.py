@@ -1,6 +1,7 @@
 """The demo, on a sample of its flights: it runs to its end, and says what the store holds."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import mlkit
 
 FLIGHTS = Path(__file__).parents[2] / "docs" / "examples" / "flights.py"
-SAMPLE = ["--rows", "12000", "--trials", "2"]
+SAMPLE = ["--rows", "12000", "--trials", "2", "--last", "5"]
 
 
 def run_flights(*arguments):
@@ -31,7 +32,8 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def output(place, hermetic_root):
-    done = run_flights("--store", str(place), *SAMPLE)
+    page = place.with_name("page.html")
+    done = run_flights("--store", str(place), "--page", str(page), *SAMPLE)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -42,33 +44,42 @@ def store(output, place):
 
 
 def test_the_sweep_tracks_every_trial(store):
-    trials = store.search_runs("status = 'FINISHED' and metrics.auc > 0.5", experiment="flights")
-    assert len(trials) >= 2
+    assert len(store.search_runs("name like 'train _' and metrics.auc > 0.5")) == 2
 
 
 def test_production_comes_from_the_data_by_its_digest(store, output):
-    prod = store.models.get("delay@prod")
+    prod = store.model("delay@prod")
     (used,) = (link for link in store.run(prod.run_id).inputs if link["kind"] == "dataset")
     assert used["digest"] == store.dataset(used["ref"]).digest
-    assert used["digest"].removeprefix("sha256:")[:12] in output
+    assert f"dataset {used['ref']}  {used['digest'][:19]}" in output
 
 
 def test_every_move_of_production_has_the_report_of_its_gate(store):
     history = store.models["delay"].history("prod")
     assert history
-    assert all(entry.gate_report for entry in history)
+    assert all(entry.gate_report["passed"] for entry in history)
 
 
-def test_every_flight_of_the_months_after_is_scored(store, output):
-    for month in ("April", "August", "December"):
-        assert month in output
-    assert "fresh process" in output
+def test_all_flights_of_a_month_are_scored_by_another_process(store, output):
+    reports = store.monitor("delay@prod").history()
+    assert [report.window[:10] for report in reports] == ["2013-04-01", "2013-05-01"]
+    for month, report in zip(("April", "May"), reports, strict=True):
+        assert f"{month:<10} {report.rows:>7,}  {report.ref}" in output
+        assert 0 < report.truths < report.rows
+        assert report.performance["auc"] > 0.5
+        assert report.drift.drifted
+
+
+def test_the_trigger_says_why_it_fired_or_not(store):
+    decisions = store.monitor("delay@prod").decisions()
+    assert len(decisions) == 2
+    assert all(decision["reasons"][0]["why"] for decision in decisions)
 
 
 def test_the_page_is_written_where_the_output_says(place, output):
-    page = place.parent / "store.html"
-    assert page.name in output
-    assert "delay" in page.read_text(encoding="utf-8")
+    page = place.with_name("page.html")
+    assert str(page) in output
+    assert "delay in production" in page.read_text(encoding="utf-8")
 
 
 def test_nothing_in_the_store_is_damaged(store):
@@ -76,18 +87,34 @@ def test_nothing_in_the_store_is_damaged(store):
 
 
 def test_a_second_run_in_the_same_store_does_no_harm(store, place):
-    before = len(store.runs)
+    datasets, versions = store.datasets["flights"].versions(), len(store.models["delay"])
     done = run_flights("--store", str(place), *SAMPLE)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(mlkit.Store(place).runs) > before
-    assert len(store.datasets["flights"].versions()) == len(
-        {v.digest for v in store.datasets["flights"].versions()}
-    )
+    assert store.datasets["flights"].versions()[0] == datasets[0]
+    assert len(store.models["delay"]) > versions
+    assert list(store.verify()) == []
 
 
 def test_a_folder_that_is_no_store_is_refused_in_one_line(tmp_path):
     (tmp_path / "letter.txt").write_text("dear reader")
     done = run_flights("--store", str(tmp_path), *SAMPLE)
     assert done.returncode == 1
+    assert "is no mlkit store" in done.stderr
     assert "Traceback" not in done.stderr
-    assert "no mlkit store" in done.stderr
+
+
+def test_an_interrupted_run_says_where_its_work_is(tmp_path):
+    store = tmp_path / "store"
+    command = [sys.executable, str(FLIGHTS), "--store", str(store), *SAMPLE]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as demo:
+        for line in demo.stdout:
+            if line.startswith("  flights:1"):
+                break
+        demo.send_signal(signal.SIGINT)
+        _, error = demo.communicate()
+    assert demo.returncode == 1
+    assert f"until now is in {store}" in error
+    assert "Traceback" not in error
+    assert mlkit.Store(store).dataset("flights:1").rows > 0
