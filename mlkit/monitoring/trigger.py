@@ -202,6 +202,9 @@ class Decision(Generic[Outcome]):
     def __str__(self) -> str:
         return self.text()
 
+    def __repr__(self) -> str:
+        return f"<Decision: {self.headline()}>"
+
     def html(self) -> Markup:
         """Give the decision as a piece of HTML without style, to be part of a page."""
         verdict = badge("fired", "warn") if self.fired else badge("quiet", "good")

@@ -92,6 +92,9 @@ class GateReport:
     def __str__(self) -> str:
         return self.text()
 
+    def __repr__(self) -> str:
+        return f"<GateReport: {self.headline()}>"
+
     def html(self) -> Markup:
         """Give the report as a piece of HTML without style, to be part of a page."""
         rows = []

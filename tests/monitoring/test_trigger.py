@@ -139,4 +139,5 @@ def test_a_trigger_needs_a_condition_and_a_name():
 def test_a_decision_shows_itself(drifted, word):
     decision = Trigger("t", [drift_share(0.5)], action=lambda one: 1).check(report(drifted=drifted))
     assert word in decision._repr_html_()
+    assert repr(decision).startswith("<Decision: t ")
     assert word.replace("&#x27;", "'") in str(decision)

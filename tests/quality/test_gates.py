@@ -157,6 +157,7 @@ def test_a_report_says_all_figures_in_text_and_html():
         for word in ("0.6", "0.65", "0.7", "delay:2", "delay:1", "stored figures"):
             assert word in text
     assert "failed auc" in report().headline()
+    assert repr(report()).startswith("<GateReport: delay:2 failed")
     assert "passed" in stored(at_least("auc", 0), candidate={"auc": 1}).headline()
 
 
