@@ -239,10 +239,10 @@ def lifecycle(store: mlkit.Store, asked: argparse.Namespace, options: list[str])
     delay = store.models["delay"]
     say(f"Where everything lies: plain files below {store.url}")
     print(f"  runs/      {len(store.runs)} runs, a folder each")
-    print(f"  datasets/  flights, {len(store.datasets['flights'])} versions, each row kept once")
+    print(f"  datasets/  flights, {len(store.datasets['flights'])} versions")
     print(f"  models/    delay, {len(delay)} versions, and every move of prod")
     print("  monitors/  delay: what was scored, what came true, what the checks found")
-    print("  packs/, blobs/  the rows and the files that these refer to")
+    print("  packs/, blobs/  the data and the files that these refer to, by digest")
     print(f"All of it on one page: {store.report(asked.page)}")
 
 
