@@ -1,6 +1,6 @@
 """What a gate is to the registry: something that looks at a candidate and says yes or no."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -14,6 +14,11 @@ class GateVerdict(Protocol):
     @property
     def passed(self) -> bool:
         """Whether the candidate may hold the alias."""
+        ...
+
+    @property
+    def failures(self) -> Sequence[str]:
+        """What the candidate failed, each with its figures; nothing when it passed."""
         ...
 
     def to_json(self) -> Mapping[str, Any]:

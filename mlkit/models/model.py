@@ -227,9 +227,10 @@ class Model:
             reason=reason,
             run_id=run_id,
         )
+        why = "; ".join(report.failures)
         stays = f"it stays with {self.name}:{holder}" if holder is not None else "nobody holds it"
         return GateRefused(
-            f"The gate refused {candidate.ref} as {alias!r}; {stays}",
+            f"The gate refused {candidate.ref} as {alias!r} ({why}); {stays}",
             hint="Each condition is in the error's .report, which refusals() keeps",
             report=report,
         )

@@ -59,6 +59,11 @@ class GateReport:
         """Whether every condition holds."""
         return all(condition.passed for condition in self.conditions)
 
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What the candidate failed, each with its figures; nothing when it passed."""
+        return tuple(f"{one.condition}: {one.why}" for one in self.conditions if not one.passed)
+
     def to_json(self) -> dict[str, Any]:
         """Give all of it as plain values, fit for a JSON document."""
         return {"passed": self.passed, **asdict(self)}

@@ -10,6 +10,7 @@ from mlkit._core.clock import now_ns
 from mlkit._core.settings import cache_dir, default_store_url, spool_dir
 from mlkit.objects.blobs import Blobs
 from mlkit.provenance.environment import user
+from mlkit.storage.memory import MemoryStorage
 from mlkit.storage.opening import open_storage
 from mlkit.storage.protocol import Storage
 from mlkit.store.root import open_root
@@ -131,6 +132,8 @@ class Rooms:
 
 
 def owned_by_user(storage: Storage) -> bool:
-    """Tell whether a store lies on this machine and was made by the user who asks."""
+    """Tell whether a store is this process's own memory, or a local one that this user made."""
+    if isinstance(storage, MemoryStorage):
+        return True
     place = storage.local_path("mlkit.json")
     return place is not None and hasattr(os, "getuid") and place.stat().st_uid == os.getuid()

@@ -208,7 +208,8 @@ class ActiveRun:
             model: The object.
             name: The model's name.
             input_example: A few rows of input, from which the signature is taken.
-            metrics: What is known of its quality; the run's last values by default.
+            metrics: What is known of its quality, which gates look at. By default the last values
+                that the run has logged so far, so log them before the model.
             tags: Labels of the version.
 
         Raises:

@@ -144,6 +144,16 @@ class Run:
         return self._state.outputs
 
     @property
+    def datasets(self) -> tuple[str, ...]:
+        """The versions of datasets that it made, such as `flights:3`, in order."""
+        return tuple(link["ref"] for link in self.outputs if link["kind"] == "dataset")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The versions of models that it made, such as `delay:3`, in order."""
+        return tuple(link["ref"] for link in self.outputs if link["kind"] == "model")
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """`code`, `process`, `machine` and `packages`; empty until the run has ended."""
         return self._state.provenance

@@ -59,7 +59,10 @@ class Gate:
         passed = candidate.metrics["auc"] >= best
         figures = {"candidate": candidate.metrics["auc"], "holder": best}
         return SimpleNamespace(
-            passed=passed, to_json=lambda: {"passed": passed, **figures}, loaded=load
+            passed=passed,
+            failures=[] if passed else ["auc: worse than the holder's"],
+            to_json=lambda: {"passed": passed, **figures},
+            loaded=load,
         )
 
 

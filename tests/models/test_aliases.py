@@ -96,6 +96,7 @@ def test_a_refused_version_leaves_the_alias_and_its_report_is_kept(delay, gate):
     with pytest.raises(GateRefused, match="refused delay:2 as 'prod'; it stays with delay:1") as no:
         delay.promote(2, "prod", gate=gate, reason="hope", run_id="a-run")
     assert no.value.report.passed is False
+    assert "auc: worse than the holder's" in str(no.value)
     assert delay.aliases() == {"prod": 1}
     assert held(delay) == [1]
     [refusal] = delay.refusals()
@@ -106,7 +107,9 @@ def test_a_refused_version_leaves_the_alias_and_its_report_is_kept(delay, gate):
 
 def test_a_version_that_is_refused_as_the_first_leaves_no_alias(delay, gate):
     gate.evaluate = lambda *_: type(
-        "No", (), {"passed": False, "to_json": lambda _: {"why": "no"}}
+        "No",
+        (),
+        {"passed": False, "failures": ("auc: 0.7 < 0.8",), "to_json": lambda _: {"why": "no"}},
     )()
     with pytest.raises(GateRefused, match="nobody holds it"):
         delay.promote(1, "prod", gate=gate)

@@ -18,6 +18,8 @@ from mlkit.storage.local import LocalStorage
 
 
 class Rising:
+    failures = ("not newer",)
+
     def evaluate(self, candidate, holder, load):
         self.passed = holder is None or candidate.number > holder.number
         self.holder = None if holder is None else holder.number

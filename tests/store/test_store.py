@@ -133,10 +133,11 @@ def test_what_probing_found_counts_even_where_the_driver_declares_more(tmp_path)
     assert storage.read("mlkit.json").startswith(b"{")
 
 
-def test_a_local_store_of_this_user_is_trusted_and_no_other(tmp_path):
+def test_memory_and_a_local_store_of_this_user_are_trusted_and_no_other(tmp_path):
     Store(tmp_path / "mine")
     assert owned_by_user(LocalStorage(str(tmp_path / "mine")))
-    assert not owned_by_user(MemoryStorage("any"))
+    assert owned_by_user(MemoryStorage("any"))
+    assert not owned_by_user(LocalStorage(str(tmp_path / "nothing")))
     os.chown(tmp_path / "mine" / "mlkit.json", 12345, 12345)
     assert not owned_by_user(LocalStorage(str(tmp_path / "mine")))
 
@@ -214,7 +215,8 @@ def test_a_dataset_made_within_a_run_is_its_output(tmp_path):
 
     with store.start_run("making") as run:
         assert made().run_id == run.id
-    assert store.run(run.id).outputs[0]["ref"] == "made:1"
+    assert store.run(run.id).datasets == ("made:1",)
+    assert store.run(run.id).models == ()
 
 
 def test_folders_and_references_become_versions(tmp_path):
