@@ -93,7 +93,9 @@ def test_a_gate_compares_with_the_holder_and_its_report_is_kept(delay, gate):
 
 def test_a_refused_version_leaves_the_alias_and_its_report_is_kept(delay, gate):
     delay.promote(1, "prod", gate=gate)
-    with pytest.raises(GateRefused, match="refused delay:2 as 'prod'; it stays with delay:1") as no:
+    with pytest.raises(
+        GateRefused, match=r"refused delay:2 as 'prod' \(auc: worse.*; it stays with delay:1"
+    ) as no:
         delay.promote(2, "prod", gate=gate, reason="hope", run_id="a-run")
     assert no.value.report.passed is False
     assert "auc: worse than the holder's" in str(no.value)
