@@ -4,8 +4,8 @@ The 336,776 flights that were to leave New York's airports in 2013, and the weat
 each: which of them will arrive more than 15 minutes late? A model learns it from the first quarter.
 Then the year is replayed month by month, and the model has to hold its place.
 
-    python docs/examples/flights.py                        # a new folder below ./mlkit-demo
-    python docs/examples/flights.py --store s3://team/ml   # or any other store
+    python docs/examples/flights.py                                # a new folder below ./mlkit-demo
+    python docs/examples/flights.py --store s3://team/ml --trust   # or any other store
 
 Nothing is staged: which trial wins, when the trigger fires and what the gate lets pass is decided
 by the flights.
@@ -255,13 +255,14 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=12, help="how many trials the sweep has")
     parser.add_argument("--last", type=int, default=12, help="the month to live through last")
     parser.add_argument("--rows", type=int, help="take a sample of the flights, to be quick")
+    parser.add_argument("--trust", action="store_true", help="load models from a store elsewhere")
     parser.add_argument("--score", type=int, metavar="MONTH", help="only score a month's flights")
     asked = parser.parse_args()
 
-    options = [f"--rows={asked.rows}"] if asked.rows else []
+    options = [f"--rows={asked.rows}"] * (asked.rows is not None) + ["--trust"] * asked.trust
     began = time.monotonic()
     try:
-        store = mlkit.set_store(mlkit.Store(asked.store))
+        store = mlkit.set_store(mlkit.Store(asked.store, trusted=asked.trust or None))
         if asked.score is None:
             lifecycle(store, asked, options)
             print(f"\nDone in {time.monotonic() - began:.0f} s.")
@@ -270,7 +271,7 @@ def main() -> None:
             print(score(store, flights[flights["date"].dt.month == asked.score]))
     except KeyboardInterrupt:
         sys.exit(f"\nInterrupted. What was done until now is in {asked.store}")
-    except mlkit.MlkitError as error:
+    except (mlkit.MlkitError, subprocess.CalledProcessError) as error:
         sys.exit(f"{error}")
 
 
