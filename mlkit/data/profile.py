@@ -46,7 +46,7 @@ class ColumnProfile:
     top: tuple[tuple[Any, int], ...] = ()
 
 
-@frozen
+@frozen(repr=False)
 class Profile:
     """What a table holds.
 
@@ -87,6 +87,9 @@ class Profile:
         from mlkit.display.table import html_table
 
         return fragment(html_table(self.HEADER, self.cells(), caption=f"{self.rows:,} rows"))
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         lines = [self.HEADER, *self.cells()]
