@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 
 MASK = "[masked]"
 
@@ -115,7 +116,9 @@ def _mask_assigned(match: re.Match[str]) -> str:
 def _secrets_of(environ: Mapping[str, str]) -> list[str]:
     """The values to hide, the longest first, so that one within another leaves no rest."""
     values = {
-        value for key, value in environ.items() if len(value) >= _SHORTEST and _is_secret(key)
+        value
+        for key, value in environ.items()
+        if len(value) >= _SHORTEST and _is_secret(key) and not _is_place(value)
     }
     return sorted(values, key=lambda value: (-len(value), value))
 
@@ -123,3 +126,12 @@ def _secrets_of(environ: Mapping[str, str]) -> list[str]:
 @lru_cache(maxsize=4096)
 def _is_secret(key: str) -> bool:
     return is_secret_key(key)
+
+
+@lru_cache(maxsize=4096)
+def _is_place(value: str) -> bool:
+    """Tell whether a value is a path that exists: `PWD`, or where the credentials are."""
+    try:
+        return Path(value).is_absolute() and Path(value).exists()
+    except (OSError, ValueError):
+        return False

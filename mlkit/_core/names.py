@@ -54,7 +54,7 @@ def check_name(name: str, what: str) -> str:
         'flights'
     """
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
-        message = f"{name!r} can't be the name of a {what}"
+        message = f"{name!r} can't be the name of {'an' if what[0] in 'aeio' else 'a'} {what}"
         raise InvalidName(
             message,
             hint="Use 1 to 128 letters, digits, '.', '_' and '-', a letter or digit first",

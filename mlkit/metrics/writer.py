@@ -160,7 +160,8 @@ class SegmentWriter:
             try:
                 good[_key(key)] = _number(value)
             except (TypeError, ValueError, OverflowError):
-                bad.append(f"{key!r} is {_shown(value)}")
+                what = _shown(value) if isinstance(key, str) else "no name, which must be text"
+                bad.append(f"{key!r} is {what}")
         for keys in self._together(good, at):
             number, _, _, pack, _ = self._keyset(keys)
             kind, when = POINTS, at[keys[0]]
@@ -170,7 +171,7 @@ class SegmentWriter:
             self._put(payload)
             self._last[number] = payload
         if bad:
-            message = f"Not a number, so not logged: {'; '.join(bad)}"
+            message = f"Not logged, since a metric is a number with a name: {'; '.join(bad)}"
             raise InvalidInput(message, hint="The other values of this call were logged")
 
     def _together(

@@ -1,6 +1,7 @@
 """The document at the root of a store: its format, its id, and what its storage can do."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -45,6 +46,7 @@ def open_root(storage: Storage, clock: Clock) -> Root:
     """
     fields: Mapping[str, Any] | None = _read(storage)
     if fields is None:
+        _refuse_file(storage.url)
         strangers = [name for name in storage.children() if name.rstrip("/") != PROBING]
         if strangers:
             message = f"{storage.url} is no mlkit store: it holds {', '.join(strangers[:3])}"
@@ -54,6 +56,14 @@ def open_root(storage: Storage, clock: Clock) -> Root:
             )
         fields = _make(storage, clock)
     return Root(fields["id"], _as_probed(storage, fields["capabilities"]))
+
+
+def _refuse_file(url: str) -> None:
+    """Raise when the place is a file of this machine, or lies below one."""
+    for place in (Path(url), *Path(url).parents):
+        if place.is_file():
+            message = f"{str(place)!r} is a file, so there can be no store at {url!r}"
+            raise NotAStore(message, hint="Give a folder, or a URL such as 's3://bucket/folder'")
 
 
 def _make(storage: Storage, clock: Clock) -> Mapping[str, Any]:

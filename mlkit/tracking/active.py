@@ -90,7 +90,7 @@ class ActiveRun:
             InvalidInput: A name is no text.
             RunFinished: The run is over.
         """
-        self._event("params", {"values": plain_params({**(params or {}), **more})})
+        self._event("params", {"values": plain_params(params or {}) | plain_params(more)})
 
     def log_metrics(self, metrics: Mapping[str, SupportsFloat], step: float | None = None) -> None:
         """Keep a value of each metric. What this returned from survives `kill -9`.
@@ -113,7 +113,7 @@ class ActiveRun:
 
     def set_tags(self, tags: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         """Label the run; values are kept as text, and a later value of a name wins."""
-        self._event("tags", {"values": plain_tags({**(tags or {}), **more})})
+        self._event("tags", {"values": plain_tags(tags or {}) | plain_tags(more)})
 
     def note(self, text: str) -> None:
         """Add a note to the run."""

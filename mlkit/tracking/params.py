@@ -27,6 +27,7 @@ def plain_params(params: Mapping[str, Any]) -> dict[str, Any]:
         >>> plain_params({"lr": 0.1, "layers": (64, 32), "api_key": "k-123"})
         {'lr': 0.1, 'layers': [64, 32], 'api_key': '[masked]'}
     """
+    check_mapping(params, "log_params(lr=0.1)")
     return {
         check_key(key, "param"): mask_value(key, _plain(value, key, 0))
         for key, value in params.items()
@@ -39,7 +40,19 @@ def plain_tags(tags: Mapping[str, Any]) -> dict[str, str]:
     Raises:
         InvalidInput: A name is no text.
     """
+    check_mapping(tags, "set_tags(owner='ann')")
     return {check_key(key, "tag"): str(mask_value(key, str(value))) for key, value in tags.items()}
+
+
+def check_mapping(value: object, example: str) -> None:
+    """Raise unless a value is a mapping.
+
+    Raises:
+        InvalidInput: It isn't; the example says what to write.
+    """
+    if not isinstance(value, Mapping):
+        message = f"This takes a mapping of names to values, not {value!r}"
+        raise InvalidInput(message, hint=f"Write {example}")
 
 
 def check_key(key: object, what: str) -> str:

@@ -74,6 +74,17 @@ def test_values_of_secret_variables_are_hidden_everywhere():
     assert mask_text("say opensesame at /home/ann, ab", environ) == f"say {MASK} at /home/ann, ab"
 
 
+def test_paths_that_variables_of_secret_names_hold_are_no_secrets(tmp_path):
+    (tmp_path / "credentials.json").write_text("{}")
+    environ = {
+        "PWD": str(tmp_path),
+        "GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "credentials.json"),
+        "DB_PASSWORD": "/not/a/path",
+    }
+    text = f'File "{tmp_path}/train.py", line 4, {tmp_path}/credentials.json, /not/a/path'
+    assert mask_text(text, environ) == text.replace("/not/a/path", MASK)
+
+
 def test_nested_values_are_masked_by_their_own_keys():
     value = {"db": {"user": "ann", "password": "x"}, "keys": ["a", 1], "token": 5}
     assert mask_value("config", value) == {

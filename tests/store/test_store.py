@@ -52,8 +52,10 @@ def test_a_folder_with_other_things_is_no_store_and_stays_as_it_is(tmp_path):
 
 def test_a_file_is_no_store(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(mlkit.MlkitError):
+    with pytest.raises(NotAStore, match="is a file"):
         Store(tmp_path / "file")
+    with pytest.raises(NotAStore, match="is a file"):
+        Store(tmp_path / "file" / "below")
 
 
 def test_a_store_of_a_newer_format_asks_for_an_upgrade(tmp_path, monkeypatch):

@@ -94,6 +94,10 @@ def test_bad_names_and_values_are_refused_and_harm_nothing(store):
     with store.start_run("bad") as run:
         with pytest.raises(InvalidInput, match="name of a param"):
             run.log_params({3: 1})
+        with pytest.raises(InvalidInput, match=r"Write log_params\(lr=0\.1\)"):
+            run.log_params("lr")
+        with pytest.raises(InvalidInput, match="Write set_tags"):
+            run.set_tags(["owner"])
         with pytest.raises(InvalidInput, match="name of a tag"):
             run.set_tags({"": 1})
         with pytest.raises(InvalidInput, match="nested too deeply"):
