@@ -44,6 +44,12 @@ class Dataset:
     _series: Series = field(repr=False)
     _reader: FileReader = field(repr=False)
 
+    def __repr__(self) -> str:
+        numbers = self.numbers()
+        facts = [f"version {numbers[-1]}"] if numbers else ["no version"]
+        facts += [f"of {len(numbers):,}"] if len(numbers) > 1 else []
+        return f"<Dataset {self.name}: {' '.join(facts)}>"
+
     def numbers(self) -> list[int]:
         """Give the numbers of the versions, rising."""
         return self._series.numbers()
@@ -120,6 +126,9 @@ class Datasets:
     user: str = field(default="", kw_only=True)
     single_writer: bool = field(default=False, kw_only=True)
     _digests: dict[tuple[str, int], str] = field(factory=dict, init=False, repr=False, eq=False)
+
+    def __repr__(self) -> str:
+        return f"<Datasets: {', '.join(self.names()) or 'none'}>"
 
     def log(
         self,

@@ -16,6 +16,7 @@ from mlkit.data.parquet import FILE, decode_schema, read_batches, read_table
 from mlkit.data.profile import Profile, profile_table
 from mlkit.data.reading import FileReader
 from mlkit.data.references import check_source
+from mlkit.display.formats import show_bytes, show_time
 from mlkit.errors import Corrupt, InvalidInput, MissingExtra, NotFound
 from mlkit.objects.manifest import FileEntry
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _ROWS = 1 << 16
 _EXACT_FLOAT = 1 << 53
+_DIGEST = len("sha256:") + 8
 
 
 @frozen
@@ -106,6 +108,13 @@ class DatasetVersion:
     def ref(self) -> str:
         """The reference, such as `flights:3`."""
         return f"{self.name}:{self.number}"
+
+    def __repr__(self) -> str:
+        held = show_bytes(self.size)
+        if self.rows is not None:
+            held = "1 row" if self.rows == 1 else f"{self.rows:,} rows"
+        kind = f"reference to {self.url}" if self.url else self.kind
+        return f"<DatasetVersion {self.ref}: {kind}, {held}, {self.digest[:_DIGEST]}…>"
 
     @property
     def schema(self) -> "pa.Schema":
@@ -253,7 +262,6 @@ class DatasetVersion:
             check_source(self.files(), storage_options)
 
     def _repr_html_(self) -> str:
-        from mlkit.display.formats import show_bytes, show_time
         from mlkit.display.page import fragment
         from mlkit.display.table import definition_list, html_table
 

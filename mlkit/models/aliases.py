@@ -8,6 +8,7 @@ from attrs import field, frozen
 from mlkit._core.clock import Clock, iso, now_ns, parse_iso
 from mlkit._core.ids import token
 from mlkit._core.names import check_alias, near
+from mlkit.display.formats import show_time
 from mlkit.errors import Corrupt, InvalidInput, InvalidName, NotFound
 from mlkit.objects.series import Series
 
@@ -37,6 +38,7 @@ class AliasEntry:
         action: `promote`, or `rollback`.
         gate_report: What the gate said; None where there was no gate.
         run_id: The run that moved it.
+        model: The model, where it is known.
     """
 
     number: int
@@ -47,8 +49,13 @@ class AliasEntry:
     user: str
     reason: str = ""
     action: str = "promote"
-    gate_report: Mapping[str, Any] | None = field(default=None, repr=False)
+    gate_report: Mapping[str, Any] | None = None
     run_id: str | None = None
+    model: str = field(default="", eq=False)
+
+    def __repr__(self) -> str:
+        move = f"{self.alias} -> {_version(self.model, self.version)} ({self.action})"
+        return f"<AliasEntry {move} {_signature(self.at, self.user, self.reason)}>"
 
 
 @frozen(kw_only=True)
@@ -65,6 +72,7 @@ class Refusal:
         reason: Why it was tried.
         gate_report: What the gate said.
         run_id: The run that tried.
+        model: The model, where it is known.
     """
 
     number: int
@@ -74,8 +82,14 @@ class Refusal:
     at: int
     user: str
     reason: str
-    gate_report: Mapping[str, Any] = field(repr=False)
+    gate_report: Mapping[str, Any]
     run_id: str | None = None
+    model: str = field(default="", eq=False)
+
+    def __repr__(self) -> str:
+        held = "nobody" if self.holder is None else _version(self.model, self.holder)
+        what = f"{_version(self.model, self.version)} as {self.alias}, still {held},"
+        return f"<Refusal of {what} {_signature(self.at, self.user, self.reason)}>"
 
 
 @frozen
@@ -231,7 +245,7 @@ class Aliases:
         for number in self._refusals.numbers():
             document = self._refusals.read(number)
             try:
-                found.append(Refusal(**_fields(document)))
+                found.append(Refusal(**_fields(document), model=self.name))
             except (KeyError, TypeError, InvalidInput) as error:
                 raise _incomplete(self._refusals.path(number), error) from error
         return found
@@ -248,7 +262,7 @@ class Aliases:
     def _entry(self, alias: str, series: Series, number: int) -> AliasEntry:
         document = series.read(number)
         try:
-            entry = AliasEntry(**_fields(document))
+            entry = AliasEntry(**_fields(document), model=self.name)
         except (KeyError, TypeError, InvalidInput) as error:
             raise _incomplete(series.path(number), error) from error
         if entry.alias != alias:
@@ -302,6 +316,16 @@ def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
     """Give the fields of a record out of its document."""
     fields = {key: value for key, value in document.items() if key != "writer"}
     return {**fields, "at": parse_iso(document["at"])}
+
+
+def _version(model: str, number: int) -> str:
+    return f"{model}:{number}" if model else f"version {number}"
+
+
+def _signature(at: int, user: str, reason: str) -> str:
+    """When, by whom and why, as far as it is known."""
+    by = f" by {user}" if user else ""
+    return f"{show_time(at)}{by}" + (f": {reason}" if reason else "")
 
 
 def _incomplete(path: str, error: Exception) -> Corrupt:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from mlkit.errors import InvalidInput
 from mlkit.models.package import ModelVersion
@@ -30,7 +30,10 @@ class LoadedModel:
     """
 
     version: ModelVersion
-    model: Any = field(repr=False)
+    model: Any
+
+    def __repr__(self) -> str:
+        return f"<LoadedModel {self.version.ref}: {type(self.model).__name__}>"
 
     @property
     def signature(self) -> Signature | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from mlkit._core.names import Reference, check_alias, parse_reference
-from mlkit.errors import GateRefused, InvalidInput, NotFound
+from mlkit.errors import Corrupt, GateRefused, InvalidInput, NotFound
 from mlkit.models.aliases import AliasEntry, Aliases, Refusal
 from mlkit.models.gate import GateCheck, GateVerdict
 from mlkit.models.package import ModelVersion
@@ -28,6 +28,14 @@ class Model:
     _series: Series = field(repr=False)
     _aliases: Aliases = field(repr=False)
     _load: "Callable[[ModelVersion], LoadedModel]" = field(repr=False)
+
+    def __repr__(self) -> str:
+        facts = [f"version {number}" for number in self.numbers()[-1:]]
+        try:
+            facts += [f"{alias} is {number}" for alias, number in self.aliases().items()]
+        except Corrupt:
+            facts.append("an alias is damaged")
+        return f"<Model {self.name}: {', '.join(facts) or 'no version'}>"
 
     # Versions
 

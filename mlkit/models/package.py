@@ -8,10 +8,13 @@ from attrs import field, frozen
 from mlkit._core.clock import iso, parse_iso
 from mlkit._core.codec import encode_value
 from mlkit._core.hashing import digest_bytes, hex_of
+from mlkit.display.formats import show_bytes, show_float
 from mlkit.errors import Corrupt, InvalidInput
 from mlkit.schema.signature import Signature
 
 KIND = "model_version"
+_SHOWN = 3
+_ID = 13
 
 
 @frozen
@@ -73,6 +76,13 @@ class ModelVersion:
     def ref(self) -> str:
         """The reference, such as `delay:3`."""
         return f"{self.name}:{self.number}"
+
+    def __repr__(self) -> str:
+        run = f" of run {self.run_id[:_ID]}…" if self.run_id else ""
+        figures = [f"{name}={show_float(value)}" for name, value in self.metrics.items()]
+        figures[_SHOWN:] = ["…"] if len(figures) > _SHOWN else []
+        facts = ", ".join([*figures, show_bytes(self.size)])
+        return f"<ModelVersion {self.ref}{run}: {facts}>"
 
     @property
     def size(self) -> int:

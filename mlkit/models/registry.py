@@ -60,6 +60,9 @@ class Models:
     trusted: bool = field(default=False, kw_only=True)
     single_writer: bool = field(default=False, kw_only=True)
 
+    def __repr__(self) -> str:
+        return f"<Models: {', '.join(self.names()) or 'none'}>"
+
     def save(
         self,
         name: str,

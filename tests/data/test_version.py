@@ -320,3 +320,22 @@ class TestChunkedFile:
 
     def test_a_file_without_bytes_is_empty(self, memory):
         assert ChunkedFile(memory, ()).read() == b""
+
+
+def test_a_version_says_in_short_what_it_is(datasets, folder):
+    table = datasets.log("t", {"a": list(range(1500))})
+    said = f"<DatasetVersion t:1: table, 1,500 rows, sha256:{table.digest[7:15]}…>"
+    assert repr(table) == said
+    assert "table, 1 row, " in repr(datasets.log("one", {"a": [1]}))
+    assert repr(datasets.log("f", folder)).startswith("<DatasetVersion f:1: folder, 2.5 MB, ")
+    kept = datasets.reference("r", str(folder))
+    assert repr(kept).startswith(f"<DatasetVersion r:1: reference to {kept.url}, ")
+
+
+def test_datasets_say_in_short_what_they_hold(datasets):
+    assert repr(datasets) == "<Datasets: none>"
+    datasets.log("t", {"a": [1]})
+    assert repr(datasets) == "<Datasets: t>"
+    assert repr(datasets["t"]) == "<Dataset t: version 1>"
+    datasets.log("t", {"a": [2]})
+    assert repr(datasets["t"]) == "<Dataset t: version 2 of 2>"

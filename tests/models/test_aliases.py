@@ -237,6 +237,7 @@ def test_an_edited_entry_is_corrupt(delay, storage):
     storage.write(path, storage.read(path).replace(b'"version": 1', b'"version": 2'))
     with pytest.raises(Corrupt):
         delay.alias("prod")
+    assert repr(delay) == "<Model delay: version 5, an alias is damaged>"
 
 
 def test_an_entry_of_another_alias_is_corrupt(delay, storage):
@@ -255,3 +256,20 @@ def test_entries_that_lack_what_they_must_hold_are_corrupt(delay, storage):
         delay.alias("prod")
     with pytest.raises(Corrupt, match="lacks what it must hold"):
         delay.refusals()
+
+
+def test_moves_and_refusals_say_in_short_what_happened(models, gate):
+    for auc in (0.8, -1):
+        models.save("delay", sum, metrics={"auc": auc})
+    model = models["delay"]
+    moved = model.promote(1, "prod", reason="first")
+    assert repr(moved) == "<AliasEntry prod -> delay:1 (promote) 1970-01-01 00:00 by ann: first>"
+    for alias in ("prod", "canary"):
+        with pytest.raises(GateRefused):
+            model.promote(2, alias, gate=gate)
+    assert [repr(refusal) for refusal in model.refusals()] == [
+        "<Refusal of delay:2 as prod, still delay:1, 1970-01-01 00:00 by ann>",
+        "<Refusal of delay:2 as canary, still nobody, 1970-01-01 00:00 by ann>",
+    ]
+    alone = AliasEntry(number=1, alias="a", version=2, replaced=None, at=0, user="")
+    assert repr(alone) == "<AliasEntry a -> version 2 (promote) 1970-01-01 00:00>"

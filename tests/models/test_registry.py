@@ -315,3 +315,22 @@ def test_the_registry_is_its_own_storage(storage):
 def test_frames_of_pandas_are_needed_by_models_that_take_them(models):
     version = models.save("sum", len, input_example=pd.DataFrame({"a": [1]}))
     assert "pandas" in version.environment
+
+
+def test_a_version_says_in_short_what_it_is(models):
+    models.save("sum", sum, metrics={"a": 0.5, "b": 1, "c": 2, "d": 3}, run_id="01a20a83-4dc6-7000")
+    said = repr(models.get("sum:1"))
+    assert said.startswith("<ModelVersion sum:1 of run 01a20a83-4dc6…: a=0.5, b=1, c=2, …, ")
+    assert said.endswith("B>")
+    models.save("sum", sum)
+    assert repr(models.get("sum:2")).startswith("<ModelVersion sum:2: ")
+
+
+def test_models_say_in_short_what_they_hold(models):
+    assert repr(models) == "<Models: none>"
+    models.save("sum", sum)
+    models.save("max", max)
+    models["sum"].promote(1, "prod")
+    assert repr(models) == "<Models: max, sum>"
+    assert repr(models["sum"]) == "<Model sum: version 1, prod is 1>"
+    assert repr(models.load("sum")) == "<LoadedModel sum:1: builtin_function_or_method>"
