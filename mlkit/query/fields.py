@@ -1,7 +1,7 @@
 """The fields of a run that filters and orders name: what they hold and how to get at them."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from mlkit._core.clock import parse_iso
@@ -138,8 +138,35 @@ def getter(field: Field) -> Getter:
     if field.name == "metrics":
         return lambda run: run.summary.get(key)
     if field.name == "params":
-        return lambda run: run.params.get(key)
+        return lambda run: _param(run.params, key)
     return lambda run: run.tags.get(key)
+
+
+def _param(params: Mapping[str, Any], key: str) -> Any:
+    """Give the value of a key, or of a path of keys into mappings; the key itself comes first."""
+    if key in params or "." not in key:
+        return params.get(key)
+    parts = key.split(".")
+    for count in range(1, len(parts)):
+        inner = params.get(".".join(parts[:count]))
+        if isinstance(inner, Mapping):
+            found = _param(inner, ".".join(parts[count:]))
+            if found is not None:
+                return found
+    return None
+
+
+def paths_of(params: Mapping[str, Any]) -> Iterator[str]:
+    """Give the keys of mappings, those of mappings within them as paths with dots.
+
+    Example:
+        >>> list(paths_of({"opts": {"depth": 4}, "lr": 0.1}))
+        ['opts', 'opts.depth', 'lr']
+    """
+    for key, value in params.items():
+        yield key
+        if isinstance(value, Mapping):
+            yield from (f"{key}.{path}" for path in paths_of(value))
 
 
 def keys_of(run: RunLike) -> dict[str, Mapping[str, Any]]:

@@ -22,6 +22,7 @@ from mlkit.query.fields import (
     kind_of,
     parse_moment,
     parse_span,
+    paths_of,
 )
 from mlkit.query.parser import Keys, parse
 from mlkit.query.syntax import (
@@ -105,7 +106,7 @@ class Filter:
         ]
         if not named:
             return
-        known = known_keys(runs)
+        known = known_paths(runs)
         for field in named:
             key = field.key or ""
             meant = slip(key, known[field.name])
@@ -125,6 +126,13 @@ def known_keys(runs: Iterable[RunLike]) -> dict[str, list[str]]:
         for name, held in keys_of(run).items():
             known[name].update(held)
     return {name: sorted(keys) for name, keys in known.items()}
+
+
+def known_paths(runs: Iterable[RunLike]) -> dict[str, list[str]]:
+    """Give the keys that runs have, by map, sorted; with the paths into params that are nested."""
+    looked = list(runs)
+    params = {path for run in looked for path in paths_of(run.params)}
+    return {**known_keys(looked), "params": sorted(params)}
 
 
 def slip(key: str, known: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from typing import TypeVar
 from mlkit._core.clock import Clock, now_ns
 from mlkit.errors import FilterSyntax, InvalidInput
 from mlkit.query.fields import RunLike
-from mlkit.query.filter import Filter, known_keys
+from mlkit.query.filter import Filter, known_paths
 from mlkit.query.ordering import OrderBy, ordered
 from mlkit.query.parser import Keys
 from mlkit.query.runs import RunTable
@@ -51,7 +51,7 @@ def search(
     try:
         found = _found(looked, filter, order_by, now=clock())
     except FilterSyntax:  # once more, to suggest from the keys that runs have
-        found = _found(looked, filter, order_by, now=clock(), keys=known_keys(looked))
+        found = _found(looked, filter, order_by, now=clock(), keys=known_paths(looked))
     return RunTable(found[:limit])
 
 

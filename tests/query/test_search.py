@@ -104,3 +104,38 @@ def test_a_key_that_is_merely_new_finds_nothing(runs, text):
 
 def test_a_slip_that_doesnt_empty_the_result_is_let_be(runs):
     assert ids(search(runs, "metrics.acu > 1 or metrics.auc > 0.8")) == "b"
+
+
+@pytest.fixture
+def nested(make_run):
+    return [
+        make_run("a", params={"opts": {"a": {"b": 1}, "c.d": "x"}}),
+        make_run("b", params={"opts": {"a": {"b": 2}}, "opts.a": {"e": 5}}),
+        make_run("c", params={"opts.a.b": 3, "opts": {"a": {"b": 1}}}),
+        make_run("d", params={"opts": 7}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("params.opts.a.b = 1", "a"),
+        ("params.opts.a.b > 1", "bc"),
+        ("params.opts.c.d like '%'", "a"),
+        ("params.opts.a.e = 5", "b"),
+        ("params.opts.a.b is null", "d"),
+        ("params.`opts.a.b` in (2, 3)", "bc"),
+        ("params.opts.a.b.c = 1", ""),
+    ],
+)
+def test_dots_lead_into_nested_params_and_a_key_with_dots_comes_first(nested, text, found):
+    assert sorted(ids(search(nested, text))) == sorted(found)
+
+
+def test_nested_params_give_an_order(nested):
+    assert ids(search(nested, order_by="-params.opts.a.b")) == "cbad"
+
+
+def test_a_slip_in_a_nested_key_is_told(nested):
+    with pytest.raises(FilterSyntax, match=r"Did you mean 'params\.opts\.c\.d'"):
+        search(nested[:1], "params.Opts.c.d = 'x'")
