@@ -68,7 +68,8 @@ class Comparison:
             return self._nothing()
         text = text_table(["", *self.labels[:_SHOWN]], self._rows(_SHOWN), widest=32)
         rest = len(self.labels) - _SHOWN
-        return f"{text}\n… and {rest:,} more runs" if rest > 0 else text
+        more = f"… and {rest:,} more run{'' if rest == 1 else 's'}"
+        return f"{text}\n{more}" if rest > 0 else text
 
     def _repr_html_(self) -> str:
         if not self.values:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 R_co = TypeVar("R_co", bound=RunLike, covariant=True)
 
 _ROWS = 20
-_SHORTEST_ID = 8
+_SHORTEST_ID = len("01a20a83-4dc6")  # the time of a UUIDv7, to the millisecond
 
 
 class RunTable(Sequence[R_co]):
@@ -34,6 +34,7 @@ class RunTable(Sequence[R_co]):
 
     Args:
         runs: The runs.
+        lead: The field that is shown first, such as `metrics.auc`, and then the params that vary.
 
     Example:
         >>> import mlkit
@@ -47,8 +48,9 @@ class RunTable(Sequence[R_co]):
         (2, {'depth': 6}, {'depth': 4})
     """
 
-    def __init__(self, runs: Sequence[R_co]) -> None:
+    def __init__(self, runs: Sequence[R_co], *, lead: str | None = None) -> None:
         self._runs = tuple(runs)
+        self._lead = lead
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -59,7 +61,7 @@ class RunTable(Sequence[R_co]):
     def __getitem__(self, index: slice) -> "RunTable[R_co]": ...
     def __getitem__(self, index: int | slice) -> "R_co | RunTable[R_co]":
         if isinstance(index, slice):
-            return RunTable(self._runs[index])
+            return RunTable(self._runs[index], lead=self._lead)
         return self._runs[index]
 
     def to_arrow(self) -> "pa.Table":
@@ -129,9 +131,9 @@ class RunTable(Sequence[R_co]):
         text = text_table(kept, _rows(shown, kept))
         notes = []
         if len(self) > _ROWS:
-            notes.append(f"… and {len(self) - _ROWS:,} more runs")
+            notes.append(_more(len(self) - _ROWS, "run"))
         if len(kept) < len(shown):
-            notes.append(f"… and {len(shown) - len(kept):,} more columns; .to_pandas() has all")
+            notes.append(f"{_more(len(shown) - len(kept), 'column')}; .to_pandas() has all")
         return "\n".join([text, *notes])
 
     def to_html(self) -> Markup:
@@ -167,6 +169,10 @@ class RunTable(Sequence[R_co]):
             for key in known[home]
         }
         telling = {name for name, values in keyed.items() if len(set(map(repr, values))) > 1}
+        if self._lead is not None:
+            first = [name for name in keyed if name in telling and name.startswith("params.")]
+            leading = ["run", *[name for name in [self._lead] if name in keyed], *first]
+            columns = {name: {**columns, **keyed}[name] for name in leading} | columns
         columns |= {name: values for name, values in keyed.items() if name in telling}
         columns["started"] = [show_time(run.started_at) for run in runs]
         columns["duration"] = [show_span(duration_of(run)) for run in runs]
@@ -175,6 +181,10 @@ class RunTable(Sequence[R_co]):
 
 def _rows(columns: dict[str, list[Any]], kept: list[str]) -> list[list[Any]]:
     return [list(row) for row in zip(*(columns[name] for name in kept), strict=True)]
+
+
+def _more(count: int, what: str) -> str:
+    return f"… and {count:,} more {what}{'' if count == 1 else 's'}"
 
 
 def _width(columns: dict[str, list[Any]], kept: list[str]) -> int:

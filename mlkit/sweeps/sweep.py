@@ -106,7 +106,8 @@ def run_sweep(  # noqa: PLR0913 - the options of a sweep, and the two stores
         best_first = _ranked(trials, target)
         _check_any(best_first, target)
         parent.set_tags({"sweep.best": best_first[0].run_id})
-    runs = RunTable([store.run(trial.run_id) for trial in best_first])
+    found = [store.run(trial.run_id) for trial in best_first]
+    runs = RunTable(found, lead=f"metrics.{target.metric}")
     return SweepResult(parent.id, target, tuple(best_first), runs)
 
 

@@ -173,10 +173,34 @@ def test_html_escapes_what_runs_say(make_run):
     assert "&lt;script&gt;" in html
 
 
-def test_ids_are_shown_as_far_as_they_differ(make_run):
-    table = RunTable([make_run(id="018f0000-aaaa-bbbb"), make_run(id="018f0000-aaab-bbbb")])
-    assert "018f0000-aaaa" in repr(table)
-    assert "018f0000-aaaa-bbbb" not in repr(table)
+def test_ids_are_shown_to_the_millisecond_and_as_far_as_they_differ(make_run):
+    apart = RunTable([make_run(id="01a20a83-4dc6-7000"), make_run(id="01a20a83-4dc7-7000")])
+    assert "01a20a83-4dc6 " in repr(apart)
+    near = RunTable([make_run(id="01a20a83-4dc6-7000"), make_run(id="01a20a83-4dc6-7100")])
+    assert "01a20a83-4dc6-70 " in repr(near)
+    assert "01a20a83-4dc6-70<" in near._repr_html_()
+
+
+def test_what_leads_is_shown_first_and_then_the_params_that_vary(make_run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    runs = [
+        make_run(id=str(n), params={"x": n, "fixed": 1}, summary={"acc": n / 7, "loss": 1.0})
+        for n in range(3)
+    ]
+    table = RunTable(runs, lead="metrics.loss")
+    head = ["run", "metrics.loss", "params.x", "status", "metrics.acc"]
+    assert repr(table).split()[:5] == head
+    assert repr(table[:2]).split()[:5] == head
+    assert repr(RunTable(runs, lead="metrics.none")).split()[:2] == ["run", "params.x"]
+
+
+def test_one_that_is_left_out_is_singular(make_run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    table = RunTable([make_run(id=f"run-{n:05}", params={"x": n}) for n in range(21)])
+    assert repr(table).endswith("… and 1 more run")
+    monkeypatch.setenv("COLUMNS", str(len(repr(table).split("\n")[1]) - 1))
+    assert repr(table).endswith("… and 1 more column; .to_pandas() has all")
+    assert repr(table[:7].compare()).endswith("… and 1 more run")
 
 
 def test_a_comparison_has_only_what_differs(make_run):

@@ -57,6 +57,7 @@ def test_the_result_has_the_best_first(store):
     assert result.failed == 0
     assert "best score 0 with {'x': 3}" in repr(result)
     assert "<table" in result._repr_html_()
+    assert repr(result.runs).split()[:3] == ["run", "metrics.score", "params.x"]
 
 
 def test_less_is_better_when_the_goal_says_so(store):
