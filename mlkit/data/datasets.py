@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from mlkit._core import shapes
 from mlkit._core.clock import Clock, iso, now_ns
 from mlkit._core.ids import token
 from mlkit._core.names import Reference, check_name, parse_reference, unknown
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 ROOT = "datasets"
 KIND = "dataset_version"
+_REUSED = 4
 
 
 @frozen
@@ -85,6 +87,14 @@ class Dataset:
         return len(self.numbers())
 
 
+@frozen
+class _Facts:
+    """What a commit must know of an earlier version; it never changes, so it is read once."""
+
+    digest: str = ""
+    manifest: tuple[str, ...] = ()
+
+
 def _packs_of(version: DatasetVersion) -> Iterator[tuple[str, str]]:
     """Give the packs of a version, with what of it lies in each."""
     files: Counter[str] = Counter()
@@ -102,6 +112,10 @@ def _packs_of(version: DatasetVersion) -> Iterator[tuple[str, str]]:
 @frozen
 class Datasets:
     """The datasets of a store; any number of threads, processes and machines may log at once.
+
+    Content that any version has isn't stored again. Of other content, the parts are reused that
+    the newest four versions of the dataset have; older ones aren't looked through, so that a
+    commit takes as long for the thousandth version as for the tenth.
 
     Args:
         storage: The store's storage.
@@ -125,7 +139,7 @@ class Datasets:
     clock: Clock = field(default=now_ns, kw_only=True, repr=False)
     user: str = field(default="", kw_only=True)
     single_writer: bool = field(default=False, kw_only=True)
-    _digests: dict[tuple[str, int], str] = field(factory=dict, init=False, repr=False, eq=False)
+    _facts: "dict[tuple[str, int], _Facts]" = field(factory=dict, init=False, repr=False, eq=False)
 
     def __repr__(self) -> str:
         return f"<Datasets: {', '.join(self.names()) or 'none'}>"
@@ -342,6 +356,7 @@ class Datasets:
         while (same := self._find(series, numbers, stored.digest)) is None:
             number = max(numbers, default=0) + 1
             if series.create(number, body, token=writer):
+                self._facts[series.folder, number] = _Facts(stored.digest, (manifest,))
                 return number
             numbers = sorted({*series.numbers(), number})
         return same
@@ -349,35 +364,36 @@ class Datasets:
     def _find(self, series: Series, numbers: list[int], digest: str) -> int | None:
         """Give the newest version of a content, None where there is none."""
         for number in reversed(numbers):
-            if self._digest(series, number) == digest:
+            if self._known(series, number).digest == digest:
                 return number
         return None
 
-    def _digest(self, series: Series, number: int) -> str:
-        """Give the digest of a version; the empty text where its document is damaged."""
+    def _known(self, series: Series, number: int) -> _Facts:
+        """Give what a version's document says; nothing where it is damaged."""
         key = (series.folder, number)
-        if key not in self._digests:
+        if key not in self._facts:
             try:
-                self._digests[key] = str(series.read(number).get("digest"))
-            except (Corrupt, NewerFormat, NotFound):
-                return ""
-        return self._digests[key]
+                document = series.read(number)
+                found = _Facts(
+                    shapes.required(document, "digest", str),
+                    shapes.items(document, "manifest", str),
+                )
+            except (Corrupt, NewerFormat, NotFound, shapes.Misshapen):
+                return _Facts()
+            self._facts[key] = found
+        return self._facts[key]
 
-    @staticmethod
-    def _manifests(series: Series, numbers: list[int]) -> Iterator[str]:
-        """Give the manifests of all versions, those of the newest first."""
-        for number in reversed(numbers):
-            try:
-                yield from series.read(number)["manifest"]
-            except (Corrupt, NewerFormat, NotFound):
-                continue
+    def _manifests(self, series: Series, numbers: list[int]) -> Iterator[str]:
+        """Give the manifests of the newest versions, which share the most with the next one."""
+        for number in reversed(numbers[-_REUSED:]):
+            yield from self._known(series, number).manifest
 
     def _by_digest(self, dataset: Dataset, wanted: Reference) -> DatasetVersion:
         series, numbers = self._series(wanted.name), dataset.numbers()
         found = {
             digest: number
             for number in numbers
-            if (digest := self._digest(series, number)).startswith(f"sha256:{wanted.digest}")
+            if (digest := self._known(series, number).digest).startswith(f"sha256:{wanted.digest}")
         }
         if not found:
             raise NotFound(f"The dataset {wanted.name!r} has no version of digest {wanted.digest}")

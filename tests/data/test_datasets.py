@@ -103,6 +103,41 @@ class TestVersions:
         assert len(document["manifest"]) == 1
         assert document["writer"]
 
+    def test_a_commit_does_not_read_more_for_every_version_there_is(self, memory, open_datasets):
+        watched = FaultyStorage(memory)
+        datasets = open_datasets(watched)
+        counts = {}
+        for number in range(1, 52):
+            before = len(watched.operations)
+            datasets.log("n", pa.table({"n": [number]}))
+            counts[number] = len(watched.operations) - before
+        assert counts[51] == counts[11] < 30
+
+    def test_a_new_process_reads_each_document_once(self, memory, open_datasets):
+        datasets = open_datasets(memory)
+        for number in range(1, 11):
+            datasets.log("n", pa.table({"n": [number]}))
+        watched = FaultyStorage(memory)
+        open_datasets(watched).log("n", pa.table({"n": [0]}))
+        read = [path for verb, path in watched.operations if verb == "read"]
+        documents = [path for path in read if path.startswith("datasets/")]
+        assert sorted(documents) == sorted(f"datasets/n/{number}.json" for number in range(1, 12))
+        assert len(read) - len(documents) <= 4
+
+    def test_parts_of_versions_long_past_are_stored_again(self, datasets, memory, folder):
+        added = []
+        for name in ["old", "b", "c", "d", "e", "old"]:
+            (folder / "extra").write_bytes(name.encode() * 9)
+            before = {entry.path for entry in memory.list("packs")}
+            (folder / "more").write_bytes(b"%d" % len(added))
+            version = datasets.log("images", folder)
+            added.append(
+                [entry.size for entry in memory.list("packs") if entry.path not in before][0]
+            )
+        assert added[1:] == [10, 10, 10, 10, 28]
+        with version.open("extra") as stream:
+            assert stream.read() == b"old" * 9
+
     def test_a_damaged_older_version_does_not_stop_new_ones(self, memory, open_datasets):
         open_datasets(memory).log("n", grown(1))
         open_datasets(memory).log("n", grown(2))
