@@ -201,8 +201,7 @@ def replay(store: mlkit.Store, flights: pd.DataFrame, last: int, options: list[s
 
 def drifted_most(report: mlkit.MonitorReport) -> str:
     """Name the features that changed most since training, and count the others that did."""
-    columns = [one for one in report.drift.columns if one.drifted] if report.drift else []
-    columns.sort(key=lambda one: one.psi or 0.0, reverse=True)
+    columns = report.drift.drifted_columns if report.drift else ()
     more = len(columns) - 2
     return ", ".join(one.name for one in columns[:2]) + (f", {more} more" if more > 0 else "")
 
@@ -220,7 +219,7 @@ def lifecycle(store: mlkit.Store, asked: argparse.Namespace, options: list[str])
     sweep = mlkit.sweep(train, space, n=asked.trials, goal="max auc", progress=True)
 
     say("3  Promote the best to delay@prod, if the gate lets it")
-    (best,) = (link["ref"] for link in sweep.best.outputs if link["kind"] == "model")
+    (best,) = sweep.best.models
     gate = mlkit.Gate([mlkit.at_least("auc", 0.6)])
     entry = store.models["delay"].promote(best, "prod", gate=gate, reason="best of the sweep")
     print(f"  delay@prod is {best}: {(entry.gate_report or {})['conditions'][0]['why']}")

@@ -1,7 +1,7 @@
 """Charts in SVG that stand alone: no script, no fonts, colours that suit light and dark."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from attrs import field, frozen
 
@@ -109,8 +109,9 @@ def bar_chart(
     title: str = "",
     x_label: str = "",
     rule: Rule | None = None,
+    hot: Container[int] | None = None,
 ) -> Markup:
-    """Give a bar for each name; bars from the rule on have the colour of a warning.
+    """Give a bar for each name; hot ones have the colour of a warning.
 
     Args:
         names: What each bar is, from the top.
@@ -118,6 +119,7 @@ def bar_chart(
         title: What the chart shows.
         x_label: What the values are, with their unit.
         rule: A level to mark.
+        hot: The indexes of the hot bars; those from the rule on by default.
 
     Example:
         >>> svg = bar_chart(["temp"], [0.4], rule=Rule(0.2, "limit"))
@@ -143,7 +145,9 @@ def bar_chart(
     decimals = len(tick_texts(marks)[0].partition(".")[2]) + 2
     for index, (name, value) in enumerate(zip(names, values, strict=True)):
         told = None if value is None or not math.isfinite(value) else f"{value:,.{decimals}f}"
-        parts += _bar(name, value, told, (_TOP + index * _ROW, scale, rule))
+        warm = rule is not None and value is not None and value >= rule.value
+        warm = warm if hot is None else index in hot
+        parts += _bar(name, value, told, (_TOP + index * _ROW, scale), hot=warm)
     if x_label:
         middle = (scale.start + scale.end) / 2
         parts.append(_text(middle, bottom + 37, x_label, anchor="middle"))
@@ -253,14 +257,13 @@ def _rule(rule: Rule, scale: Scale) -> Markup:
 
 
 def _bar(
-    name: str, value: float | None, told: str | None, place: tuple[float, Scale, Rule | None]
+    name: str, value: float | None, told: str | None, place: tuple[float, Scale], *, hot: bool
 ) -> list[Markup]:
-    top, scale, rule = place
+    top, scale = place
     short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
     head = _text(scale.start - 8, top + 17, short, anchor="end")
     if value is None or told is None:
         return [head, _text(scale.start + 6, top + 17, NOTHING)]
-    hot = rule is not None and value >= rule.value
     length = max(scale.at(value) - scale.start, 1.0)
     bar = element(
         "rect", element("title", f"{name}: {show_float(value)}"), x=f"{scale.start:.1f}",

@@ -198,14 +198,14 @@ class Monitor:
         self,
         name: str,
         *,
-        when: "Sequence[TriggerCondition]",
+        when: "TriggerCondition | Sequence[TriggerCondition]",
         action: Callable[[MonitorReport], Outcome],
     ) -> Trigger[Outcome]:
         """Give a trigger whose decisions are kept beside this monitor's reports.
 
         Args:
             name: What it is called in the records.
-            when: It fires when any of these is met.
+            when: A condition, or several: it fires when any of them is met.
             action: What it does then; it is given the report.
         """
         return Trigger(name, when, action, decisions=self._decisions, clock=self._clock)
@@ -303,9 +303,11 @@ class Monitor:
         if not taken:
             return None, ["the features have no column in common with the training data"]
         try:
-            return drift(self._loaded, current, columns=taken), []
+            found = drift(self._loaded, current, columns=taken)
         except InvalidInput as error:
             return None, [f"drift isn't known: {error}"]
+        lost = "; ".join(f"{column.name} ({column.why})" for column in found.not_comparable)
+        return found, [f"features that can't be compared: {lost}"] if lost else []
 
     def _taken(self, reference: "pa.Table", current: "pa.Table") -> list[str]:
         """The columns to compare: those that the model takes, else those that both tables have."""

@@ -1,6 +1,6 @@
 """Triggers: what sets off a retraining, and the record of every decision."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from attrs import asdict, evolve, field, frozen
@@ -8,7 +8,7 @@ from attrs import asdict, evolve, field, frozen
 from mlkit._core.clock import Clock, iso, now_ns
 from mlkit._core.ids import token
 from mlkit._core.names import check_name
-from mlkit.display.formats import show_float, show_share
+from mlkit.display.formats import show_float
 from mlkit.display.markup import Markup, join
 from mlkit.display.page import badge, fragment, note
 from mlkit.display.table import html_table
@@ -97,14 +97,20 @@ class DriftShare:
         if found is None:
             why = "drift isn't known"
         else:
-            names = [column.name for column in found.columns if column.drifted]
+            names = [column.name for column in found.drifted_columns]
             why = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")  # noqa: PLR2004 - fits a line
+            why = why or "no feature drifted"
+            if not found.compared:
+                why = "no feature could be compared"
+            elif found.not_comparable:
+                why = f"{why}; {len(found.not_comparable)} not comparable"
+        share = found.share if found is not None and found.compared else None
         return Reason(
-            condition=f"{show_share(self.share)} of the features drifted, or more",
-            met=found is not None and found.share >= self.share,
-            figure=None if found is None else found.share,
+            condition=f"{self.share * 100:.4g} % or more of the features drifted",
+            met=share is not None and share >= self.share,
+            figure=share,
             bound=self.share,
-            why=why or "no feature drifted",
+            why=why,
         )
 
 
@@ -217,8 +223,14 @@ class Decision(Generic[Outcome]):
         return [[one.condition, one.figure, one.bound, one.met, one.why] for one in self.reasons]
 
 
-def _tuple(when: Sequence[TriggerCondition]) -> tuple[TriggerCondition, ...]:
-    return tuple(when)
+def _tuple(when: TriggerCondition | Sequence[TriggerCondition]) -> tuple[TriggerCondition, ...]:
+    """One condition or several, as a tuple."""
+    given = (when,) if hasattr(when, "judge") or not isinstance(when, Iterable) else tuple(when)
+    for one in given:
+        if not hasattr(one, "judge"):
+            message = f"{one!r} is no condition of a trigger"
+            raise InvalidInput(message, hint="Use metric_drop and drift_share")
+    return given
 
 
 @frozen
@@ -227,14 +239,14 @@ class Trigger(Generic[Outcome]):
 
     Args:
         name: What it is called in the records.
-        when: It fires when any of these is met.
+        when: A condition, or several: it fires when any of them is met.
         action: What it does then; it is given the report.
         decisions: Where its decisions are recorded; `Monitor.trigger` gives that. Nowhere by
             default.
         clock: The time.
 
     Raises:
-        InvalidInput: There are no conditions.
+        InvalidInput: There are no conditions, or one is none.
         InvalidName: The name breaks the rules for names.
 
     Example:
@@ -244,7 +256,7 @@ class Trigger(Generic[Outcome]):
     """
 
     name: str
-    when: Sequence[TriggerCondition] = field(converter=_tuple)
+    when: tuple[TriggerCondition, ...] = field(converter=_tuple)
     action: "Callable[[MonitorReport], Outcome]" = field()
     decisions: "Series | None" = field(default=None, kw_only=True)
     clock: Clock = field(default=now_ns, kw_only=True)

@@ -1,5 +1,6 @@
 """One column of two tables compared: every figure first, then what they amount to."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -54,7 +55,8 @@ class ColumnDrift:
     Attributes:
         name: The column.
         kind: How it was compared, see `values.Kind`.
-        drifted: Whether it changed by more than chance and more than the thresholds.
+        drifted: Whether it changed by more than chance and more than the thresholds; never so where
+            it couldn't be compared, see `compared`.
         why: What decided it, or why it couldn't be compared.
         rows_reference: The values in the reference that aren't missing.
         rows_current: The same, in what is compared with it.
@@ -99,9 +101,47 @@ class ColumnDrift:
     new_values: Pairs = field(default=())
     vanished_values: Pairs = field(default=())
 
+    @property
+    def compared(self) -> bool:
+        """Whether there was anything to compare: both sides have it, in one type, with values."""
+        return self.psi is not None or (self.drifted and self.p_missing is not None)
+
+    def effect(self, thresholds: Thresholds) -> float | None:
+        """Give the effect that decided, as a multiple of its threshold.
+
+        Of a column that drifted, it is the largest of those that chance alone hardly explains; of
+        one that didn't, the largest of all. None where nothing could be compared.
+        """
+        if not self.compared:
+            return None
+        certain = _by_chance_hardly(self.p_corrected, thresholds)
+        sizes = [
+            (self.psi, thresholds.psi, certain),
+            (self.wasserstein_scaled, thresholds.wasserstein, certain),
+            (
+                self.missing_change,
+                thresholds.missing,
+                _by_chance_hardly(self.p_missing, thresholds),
+            ),
+        ]
+        return max(
+            (
+                size / bound if bound > 0 else math.inf
+                for size, bound, sure in sizes
+                if size is not None and (sure or not self.drifted)
+            ),
+            default=None,
+        )
+
+    @property
+    def missing_change(self) -> float | None:
+        """How much the share of missing values changed, up or down."""
+        before, after = self.missing_reference, self.missing_current
+        return None if before is None or after is None else abs(after - before)
+
     def to_json(self) -> dict[str, Any]:
         """Give all of it as plain values."""
-        return asdict(self)
+        return {**asdict(self), "compared": self.compared}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -138,7 +178,7 @@ def compare_columns(
     drift = ColumnDrift(name=name, kind=kind)
     if len({one for one in kinds if one != "empty"}) > 1:
         why = f"its type changed from {reference.type} to {current.type}"
-        return evolve(drift, drifted=True, why=why)
+        return evolve(drift, why=why)
     if kind == "other":
         return evolve(_with_missing(drift, reference, current), why=_no_order(reference.type))
     if kind == "empty":
@@ -248,8 +288,6 @@ def _scaled(distance: float | None, reference: "Floats") -> float | None:
 
 def decide(drift: ColumnDrift, thresholds: Thresholds) -> ColumnDrift:
     """Give the column with the verdict: large enough to matter, and more than chance."""
-    if drift.drifted:
-        return drift
     sizes = [("PSI", drift.psi, thresholds.psi)]
     sizes += [("Wasserstein", drift.wasserstein_scaled, thresholds.wasserstein)]
     large = [
@@ -257,7 +295,7 @@ def decide(drift: ColumnDrift, thresholds: Thresholds) -> ColumnDrift:
         for word, size, bound in sizes
         if size is not None and size >= bound
     ]
-    certain = drift.p_corrected is not None and drift.p_corrected <= thresholds.alpha
+    certain = _by_chance_hardly(drift.p_corrected, thresholds)
     shift = _missing_shift(drift, thresholds)
     if shift:
         return evolve(drift, drifted=True, why="; ".join([*(large if certain else []), shift]))
@@ -274,9 +312,13 @@ def decide(drift: ColumnDrift, thresholds: Thresholds) -> ColumnDrift:
 
 
 def _missing_shift(drift: ColumnDrift, thresholds: Thresholds) -> str:
-    before, after = drift.missing_reference, drift.missing_current
-    if before is None or after is None or drift.p_missing is None:
+    change = drift.missing_change
+    if change is None or not _by_chance_hardly(drift.p_missing, thresholds):
         return ""
-    if abs(after - before) < thresholds.missing or drift.p_missing > thresholds.alpha:
+    if change < thresholds.missing:
         return ""
-    return f"missing {before:.1%} → {after:.1%}"
+    return f"missing {drift.missing_reference:.1%} → {drift.missing_current:.1%}"
+
+
+def _by_chance_hardly(p: float | None, thresholds: Thresholds) -> bool:
+    return p is not None and p <= thresholds.alpha

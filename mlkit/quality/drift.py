@@ -39,8 +39,9 @@ def drift(
     are nearly all different, such as comments and ids, by their lengths; all of them by their
     missing values. A column drifted when an effect size reaches its threshold and chance alone
     would hardly do that: effect sizes don't grow with the rows, so a million rows don't make
-    everything drift, and a handful doesn't either. A column that the current table lacks, or has in
-    another type, drifted; one that only the current table has is told, and didn't.
+    everything drift, and a handful doesn't either. A column that one of the tables lacks, or that
+    has another type or no values in one of them, can't be compared: the report says so, and counts
+    it neither among those that drifted nor among those that didn't.
 
     Args:
         reference: What should be resembled, such as the training data: a frame of pandas, polars
@@ -105,8 +106,7 @@ def _compare(
 ) -> ColumnDrift:
     if name not in right.column_names:
         kind = kind_of(left.schema.field(name).type)
-        why = "the current data lack this column"
-        return ColumnDrift(name=name, kind=kind, drifted=True, why=why)
+        return ColumnDrift(name=name, kind=kind, why="the current data lack this column")
     if name not in left.column_names:
         kind = kind_of(right.schema.field(name).type)
         return ColumnDrift(name=name, kind=kind, why="the reference lacks this column")

@@ -1,6 +1,6 @@
 """What a comparison of two tables found, as figures, text and HTML."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import asdict, field, frozen
@@ -45,13 +45,40 @@ class DriftReport:
 
     @property
     def drifted(self) -> bool:
-        """Whether any column drifted."""
-        return any(column.drifted for column in self.columns)
+        """Whether any of the columns that could be compared drifted."""
+        return bool(self.drifted_columns)
 
     @property
     def share(self) -> float:
-        """The share of the columns that drifted."""
-        return sum(column.drifted for column in self.columns) / len(self.columns)
+        """The share of the compared columns that drifted; 0 where none could be compared."""
+        return len(self.drifted_columns) / (len(self.compared) or 1)
+
+    @property
+    def compared(self) -> tuple[ColumnDrift, ...]:
+        """The columns that could be compared."""
+        return tuple(column for column in self.columns if column.compared)
+
+    @property
+    def not_comparable(self) -> tuple[ColumnDrift, ...]:
+        """The columns that couldn't be compared; `why` tells the reason of each."""
+        return tuple(column for column in self.columns if not column.compared)
+
+    @property
+    def drifted_columns(self) -> tuple[ColumnDrift, ...]:
+        """The columns that drifted, by the effect that decided, largest first."""
+        return tuple(column for column in self.ordered if column.drifted and column.compared)
+
+    @property
+    def ordered(self) -> tuple[ColumnDrift, ...]:
+        """The columns that drifted first, then the others, then those not comparable.
+
+        Within each, by the effect as a multiple of its threshold, largest first.
+        """
+        return tuple(sorted(self.columns, key=self._rank))
+
+    def _rank(self, column: ColumnDrift) -> tuple[bool, bool, float]:
+        effect = column.effect(self.thresholds)
+        return not column.compared, not column.drifted, -(effect or 0.0)
 
     def __getitem__(self, name: str) -> ColumnDrift:
         """Give a column by its name.
@@ -69,6 +96,7 @@ class DriftReport:
         return {
             "drifted": self.drifted,
             "share": self.share,
+            "compared": len(self.compared),
             "rows_reference": self.rows_reference,
             "rows_current": self.rows_current,
             "reference": self.reference,
@@ -96,6 +124,7 @@ class DriftReport:
         texts = {"name", "kind", "why"}
         counts = {"rows_reference", "rows_current"}
         lists = {"new_values", "vanished_values"}
+        verdicts = {"drifted", "compared"}
         rows = [column.to_json() for column in self.columns]
         arrays = {}
         for key in rows[0]:
@@ -105,23 +134,28 @@ class DriftReport:
                 continue
             kind = pa.string() if key in texts else pa.int64() if key in counts else pa.float64()
             arrays[key] = pa.array(
-                [row[key] for row in rows], pa.bool_() if key == "drifted" else kind
+                [row[key] for row in rows], pa.bool_() if key in verdicts else kind
             )
         return pa.table(arrays)
 
     def headline(self) -> str:
         """Give the outcome in one sentence."""
-        count = sum(column.drifted for column in self.columns)
         left = f"{self.reference or 'reference'} ({self.rows_reference:,} rows)"
         right = f"{self.current or 'current'} ({self.rows_current:,} rows)"
-        return (
-            f"{count} of {len(self.columns)} columns drifted ({show_share(self.share)}): "
-            f"{left} against {right}"
-        )
+        return f"{self._verdict()}: {left} against {right}"
+
+    def _verdict(self) -> str:
+        lost = len(self.not_comparable)
+        if not self.compared:
+            return f"0 of {lost} columns compared, {lost} not comparable, so drift isn't known"
+        which = "compared columns" if lost else "columns"
+        text = f"{len(self.drifted_columns)} of {len(self.compared)} {which} drifted"
+        text = f"{text} ({show_share(self.share)})"
+        return f"{text}, {lost} not comparable" if lost else text
 
     def text(self) -> str:
-        """Give the report as plain text, drifted columns first."""
-        rows = [_cells(column) for column in self._ordered()]
+        """Give the report as plain text, the columns that drifted most first."""
+        rows = [_cells(column) for column in self.ordered]
         return f"{self.headline()}\n\n{text_table(_HEADS, rows)}"
 
     def __str__(self) -> str:
@@ -132,37 +166,33 @@ class DriftReport:
 
     def html(self) -> Markup:
         """Give the report as a piece of HTML without style, to be part of a page."""
-        ordered = self._ordered()
-        rows = [_html_cells(column) for column in ordered]
-        known = [column for column in ordered if column.psi is not None]
-        known.sort(key=lambda column: -(column.psi or 0.0))
-        names = [column.name for column in known[:_MOST_BARS]]
+        rows = [_html_cells(column) for column in self.ordered]
+        shown = [column for column in self.ordered if column.compared][:_MOST_BARS]
         chart = bar_chart(
-            names,
-            [column.psi for column in known[:_MOST_BARS]],
-            title="How far each column moved",
-            x_label="population stability index",
-            rule=Rule(self.thresholds.psi, "limit"),
+            [column.name for column in shown],
+            [column.effect(self.thresholds) for column in shown],
+            title="How far each column moved; red where it drifted",
+            x_label="the effect that decided, as a multiple of its limit",
+            rule=Rule(1.0, "limit"),
+            hot=[index for index, column in enumerate(shown) if column.drifted],
         )
+        warning = badge(f"{len(self.not_comparable)} not comparable", "warn" if shown else "bad")
         return join(
-            note(self.headline()),
-            chart if known else "",
+            note(warning, " ", self.headline()) if self.not_comparable else note(self.headline()),
+            chart if shown else "",
             html_table(_HEADS, rows),
-            *_values_told(ordered),
+            *_values_told(self.ordered),
         )
 
     def _repr_html_(self) -> str:
         return fragment(self.html())
-
-    def _ordered(self) -> list[ColumnDrift]:
-        return sorted(self.columns, key=lambda column: (not column.drifted, -(column.psi or 0.0)))
 
 
 def _cells(column: ColumnDrift) -> list[object]:
     return [
         column.name,
         column.kind,
-        "DRIFTED" if column.drifted else "no",
+        ("DRIFTED" if column.drifted else "no") if column.compared else "not comparable",
         column.psi,
         column.jensen_shannon,
         column.ks if column.ks is not None else column.cramers_v,
@@ -176,7 +206,10 @@ def _cells(column: ColumnDrift) -> list[object]:
 
 def _html_cells(column: ColumnDrift) -> list[object]:
     cells = _cells(column)
-    cells[2] = badge("drifted", "bad") if column.drifted else badge("no")
+    if column.compared:
+        cells[2] = badge("drifted", "bad") if column.drifted else badge("no")
+    else:
+        cells[2] = badge("not comparable", "warn")
     return cells
 
 
@@ -191,7 +224,7 @@ def _probability(p: float | None) -> str:
     return "< 1e-16" if p < 1e-16 else f"{p:.2g}"  # noqa: PLR2004 - doubles end there
 
 
-def _values_told(columns: list[ColumnDrift]) -> list[Markup]:
+def _values_told(columns: Sequence[ColumnDrift]) -> list[Markup]:
     told = []
     for column in columns:
         for what, pairs in (("New", column.new_values), ("Vanished", column.vanished_values)):

@@ -1,4 +1,5 @@
 import pytest
+from attrs import evolve
 
 from mlkit.errors import InvalidInput, InvalidName
 from mlkit.monitoring.monitor_report import MonitorReport
@@ -141,3 +142,29 @@ def test_a_decision_shows_itself(drifted, word):
     assert word in decision._repr_html_()
     assert repr(decision).startswith("<Decision: t ")
     assert word.replace("&#x27;", "'") in str(decision)
+
+
+def test_one_condition_needs_no_list(monitor):
+    trigger = monitor.trigger("retrain", when=drift_share(0.5), action=lambda one: "done")
+    assert trigger.run(report(drifted=True)).outcome == "done"
+
+
+@pytest.mark.parametrize("when", ["auc", 0.1, None, [0.1]])
+def test_what_is_no_condition_is_an_error(when):
+    with pytest.raises(InvalidInput, match="is no condition of a trigger"):
+        Trigger("t", when, action=lambda one: 1)
+
+
+def test_a_share_is_told_in_plain_words():
+    assert drift_share(0.1).judge(report()).condition == "10 % or more of the features drifted"
+
+
+def test_features_that_cannot_be_compared_do_not_count():
+    values = list(range(100))
+    moved = [value + 900 for value in values]
+    half = drift({"a": values, "b": values}, {"a": moved})
+    found = drift_share(1.0).judge(evolve(report(drifted=True), drift=half))
+    assert (found.met, found.figure, found.why) == (True, 1.0, "a; 1 not comparable")
+    none = drift({"a": values}, {"a": ["x"]})
+    found = drift_share(0.1).judge(evolve(report(drifted=True), drift=none))
+    assert (found.met, found.figure, found.why) == (False, None, "no feature could be compared")

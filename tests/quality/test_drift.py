@@ -211,18 +211,64 @@ def test_lists_and_structs_are_told_not_to_be_comparable():
     assert "can't be compared" in found.why
 
 
-def test_a_retyped_column_drifted():
+def test_a_retyped_column_is_not_comparable():
     found = column([1.0, 2.0], ["a", "b"])
-    assert found.drifted
+    assert (found.compared, found.drifted) == (False, False)
     assert "type changed from double to string" in found.why
 
 
-def test_a_missing_column_drifted_and_a_new_one_did_not():
+def test_columns_that_one_side_lacks_are_not_comparable():
     report = drift({"a": [1], "b": [1]}, {"b": [1], "c": [1]})
     assert [one.name for one in report.columns] == ["a", "b", "c"]
-    assert report["a"].drifted
-    assert not report["c"].drifted
+    assert [one.name for one in report.not_comparable] == ["a", "c"]
+    assert not report.drifted
+    assert "lack" in report["a"].why
     assert "lacks" in report["c"].why
+    assert report.headline().startswith("0 of 1 compared columns drifted (0 %), 2 not comparable:")
+    assert ">2 not comparable<" in report.html()
+
+
+def test_where_nothing_could_be_compared_that_is_said_loudly():
+    report = drift({"a": [1], "b": [1]}, {"a": ["x"], "c": [1]})
+    assert (report.share, report.drifted) == (0.0, False)
+    assert "0 of 3 columns compared, 3 not comparable, so drift isn't known" in str(report)
+    assert 'mlk-bad">3 not comparable<' in report.html()
+    assert DriftReport.from_json(report.to_json()) == report
+
+
+def test_a_stored_verdict_on_a_column_without_figures_does_not_count():
+    report = drift({"a": [1], "b": [1]}, {"b": [1]})
+    stored = report.to_json()
+    stored["columns"][0]["drifted"] = True
+    del stored["columns"][0]["compared"]
+    assert DriftReport.from_json(stored).share == 0
+    assert not DriftReport.from_json(stored).drifted
+
+
+def test_columns_are_ordered_by_the_effect_that_decided(rng):
+    values = rng.normal(size=1000)
+    holes = np.where(np.arange(1000) % 2 == 0, np.nan, values)
+    report = drift(
+        {"calm": values, "holes": values, "slight": values, "far": values, "gone": values},
+        {"calm": values, "holes": holes, "slight": values + 0.6, "far": values + 9},
+    )
+    assert [one.name for one in report.ordered] == ["far", "holes", "slight", "calm", "gone"]
+    assert [one.name for one in report.drifted_columns] == ["far", "holes", "slight"]
+    assert report["holes"].effect(report.thresholds) == pytest.approx(10)
+    assert report["gone"].effect(report.thresholds) is None
+    text = report.text()
+    assert min(("far", "holes", "slight", "calm", "gone"), key=text.index) == "far"
+
+
+def test_an_effect_that_chance_explains_does_not_decide(rng):
+    left, right = rng.normal(size=6), np.append(rng.normal(5, size=1), [np.nan] * 300)
+    found = column(left, right)
+    assert found.why.startswith("missing")
+    assert found.effect(Thresholds()) == pytest.approx(found.missing_change / 0.05)
+
+
+def test_without_a_threshold_any_effect_is_beyond_it():
+    assert column([1.0] * 9, [1.0] * 9).effect(Thresholds(psi=0)) == math.inf
 
 
 def test_layouts_of_one_type_are_the_same():
@@ -329,8 +375,9 @@ def test_an_unknown_column_of_a_report_suggests_a_near_one():
         report()["aa"]
 
 
-def test_share_is_that_of_the_drifted_columns():
-    found = drift({"a": [1], "b": [1]}, {"a": [1]})
+def test_share_is_that_of_the_compared_columns():
+    ones = [1.0] * 100
+    found = drift({"a": ones, "b": ones, "c": ones}, {"a": ones, "b": [2.0] * 100})
     assert found.share == 0.5
     assert found.drifted
 
