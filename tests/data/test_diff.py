@@ -31,6 +31,7 @@ def test_the_other_way_round_is_the_opposite(tables):
 def test_it_says_so_in_words(tables):
     assert str(tables[0].diff(tables[1])).splitlines() == [
         "t:1 -> t:2",
+        "  rows: 2 -> 2 (+1, -1 by the columns of both)",
         "  columns added: new",
         "  columns removed: gone",
         "  columns retyped: b",
@@ -85,3 +86,67 @@ def test_a_notebook_shows_it(tables, datasets, folder):
     assert "t:1 -&gt; t:2" in shown
     version = datasets.log("f", folder)
     assert "rows" not in version.diff(version)._repr_html_().partition('class="mlk"')[2]
+
+
+def test_rows_are_matched_by_content(datasets):
+    table = pa.table({"n": range(1000), "text": [f"row {n % 9}" for n in range(1000)]})
+    old = datasets.log("t", table)
+    edited = table.slice(10).to_pydict()
+    edited["text"][5] = "edited"
+    found = old.diff(datasets.log("t", edited))
+    assert (found.rows_added, found.rows_removed) == (1, 11)
+    assert "rows: 1,000 -> 990 (+1, -11)" in str(found)
+    assert "1,000 -&gt; 990 (+1, -11)" in found._repr_html_()
+
+
+def test_equal_rows_count_each_and_so_do_nulls_and_nan(datasets):
+    nan = float("nan")
+    old = datasets.log("t", {"a": [1, 1, 1, None], "x": [nan, nan, nan, 0.5]})
+    new = datasets.log("t", {"a": [None, 1, None], "x": [0.5, nan, 0.5]})
+    found = old.diff(new)
+    assert (found.rows_added, found.rows_removed) == (1, 2)
+
+
+def test_another_order_is_told(datasets):
+    found = datasets.log("t", {"a": [1, 2]}).diff(datasets.log("t", {"a": [2, 1]}))
+    assert (found.rows_added, found.rows_removed) == (0, 0)
+    assert "rows: 2 -> 2 (the same in another order)" in str(found)
+    assert not found.same
+
+
+def test_another_layout_doesnt_keep_rows_from_being_matched(datasets):
+    plain = pa.table({"a": ["x", "y"]})
+    coded = pa.table({"a": pa.array(["y", "z", "z"]).dictionary_encode()})
+    found = datasets.log("p", plain).diff(datasets.log("q", coded))
+    assert (found.rows_added, found.rows_removed) == (2, 1)
+
+
+def test_rows_of_empty_tables_are_matched(datasets):
+    empty = datasets.log("t", pa.table({"a": pa.array([], pa.int64())}))
+    found = empty.diff(datasets.log("t", {"a": [1, 1]}))
+    assert (found.rows_added, found.rows_removed) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ({"a": [[1], [2]]}, {"a": [[1], [3]]}, "a column's type has no equality"),
+        ({"a": [1]}, {"b": [1, 2]}, "no column is in both"),
+        ({"a": [1]}, {"a": [1, 2, 3, 4]}, "more than 3 values"),
+    ],
+)
+def test_rows_that_arent_matched_say_why(datasets, monkeypatch, old, new, why):
+    monkeypatch.setattr("mlkit.data.row_diff.MOST_VALUES", 3)
+    found = datasets.log("t", old).diff(datasets.log("t", new))
+    assert (found.rows_added, found.rows_removed) == (None, None)
+    assert f"(not matched: {why})" in str(found)
+
+
+def test_tables_of_other_columns_only_are_told_without_reading(datasets, memory):
+    old = datasets.log("t", {"a": [1], "b": [1]})
+    new = datasets.log("t", {"a": [1], "c": [1]})
+    packs = list(memory.list("packs"))
+    assert packs
+    for entry in packs:
+        memory.delete(entry.path)
+    assert old.diff(new).rows_added == 0
