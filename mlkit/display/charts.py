@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Container, Sequence
+from itertools import pairwise
 
 from attrs import field, frozen
 
@@ -16,9 +17,10 @@ PALETTE = (
 
 _DASHES = (None, "7 4", "2 4", "10 4 2 4")
 _WIDTH = 720
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 18, 22, 46
+_LEAST_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 18, 22, 46
 _LETTER = 6.6
 _ROW = 26
+_NAME = 22  # what the name of the axis of values takes
 _NO_NAME = 20  # what an axis without a name leaves free
 _MOST_LABELS = 12
 _MOST_DOTS = 60
@@ -33,11 +35,13 @@ class Line:
         name: What the legend calls it.
         points: Its x and y; a y that is None or not finite breaks the line.
         muted: It is only there to compare with: grey, dashed and without dots.
+        steps: Each y holds around its x and then jumps, instead of sloping to the next.
     """
 
     name: str
     points: Sequence[tuple[float | str, float | None]] = field()
     muted: bool = False
+    steps: bool = False
 
     def colour(self, index: int) -> str:
         """Give its colour as the so-many-th line of a chart."""
@@ -90,15 +94,17 @@ def line_chart(
     known = [(x, y) for line in lines for x, y in line.points if _finite(y)]
     if not known:
         return _empty(title)
-    places = _Places.of([x for line in lines for x, _ in line.points] + [x for x, _ in events])
     levels = [y for _, y in known if y is not None] + [rule.value for rule in rules]
     marks = ticks(min(levels), max(levels))
     y_scale = Scale(marks[0], marks[-1], height - _BOTTOM, _TOP)
-    parts = [_value_axis(marks, y_scale), _place_axis(places, height)]
+    left = max(_LEAST_LEFT, _NAME + 8 + _LETTER * max(map(len, tick_texts(marks))))
+    xs = [x for line in lines for x, _ in line.points] + [x for x, _ in events]
+    places = _Places.of(xs, left)
+    parts = [_value_axis(marks, y_scale, left), _place_axis(places, left, height)]
     parts += [_event(places.at(x), text, height) for x, text in events]
-    parts += [_rule(rule, y_scale) for rule in rules]
+    parts += [_rule(rule, y_scale, left) for rule in rules]
     parts += [_line(line, index, places, y_scale) for index, line in enumerate(lines)]
-    parts += _axis_names(x_label, y_label, height)
+    parts += _axis_names(x_label, y_label, left, height)
     return _figure(title, join(*parts), height if x_label else height - _NO_NAME, lines)
 
 
@@ -160,16 +166,17 @@ class _Places:
 
     scale: Scale
     categories: dict[float | str, int] | None
+    half: float = 0.0  # of the room that a category has
 
     @classmethod
-    def of(cls, xs: Sequence[float | str]) -> "_Places":
-        start, end = float(_LEFT + 12), float(_WIDTH - _RIGHT - 12)
+    def of(cls, xs: Sequence[float | str], left: float) -> "_Places":
+        start, end = left + 12.0, float(_WIDTH - _RIGHT - 12)
         numbers = [float(x) for x in xs if not isinstance(x, str)]
         if len(numbers) < len(xs):
             order = {x: index for index, x in enumerate(dict.fromkeys(xs))}
             last = max(len(order) - 1, 1)
             pad = (end - start) / (2 * len(order))
-            return cls(Scale(0.0, float(last), start + pad, end - pad), order)
+            return cls(Scale(0.0, float(last), start + pad, end - pad), order, pad)
         low, high = min(numbers), max(numbers)
         return cls(Scale(low, high if high > low else low + 1.0, start, end), None)
 
@@ -193,18 +200,18 @@ def _finite(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _value_axis(marks: Sequence[float], scale: Scale) -> Markup:
+def _value_axis(marks: Sequence[float], scale: Scale, left: float) -> Markup:
     parts: list[Markup] = []
     for mark, text in zip(marks, tick_texts(marks), strict=True):
         place = scale.at(mark)
-        parts.append(_grid(_LEFT, place, _WIDTH - _RIGHT, place))
-        parts.append(_text(_LEFT - 8, place + 4, text, anchor="end"))
+        parts.append(_grid(left, place, _WIDTH - _RIGHT, place))
+        parts.append(_text(left - 8, place + 4, text, anchor="end"))
     return join(*parts)
 
 
-def _place_axis(places: _Places, height: int) -> Markup:
+def _place_axis(places: _Places, left: float, height: int) -> Markup:
     bottom = height - _BOTTOM
-    axis = _grid(_LEFT, bottom, _WIDTH - _RIGHT, bottom, opacity=0.5)
+    axis = _grid(left, bottom, _WIDTH - _RIGHT, bottom, opacity=0.5)
     labels = places.labels()
     return join(axis, *(_text(at, bottom + 18, text, anchor="middle") for at, text in labels))
 
@@ -228,11 +235,24 @@ def _line(line: Line, index: int, places: _Places, scale: Scale) -> Markup:
             stroke=colour, stroke_width="2.25", stroke_linejoin="round", stroke_linecap="round",
             stroke_dasharray=line.dash(index), stroke_opacity="0.5" if line.muted else None,
         )
-        for piece in pieces
+        for piece in (_steps(one, places.half) if line.steps else one for one in pieces)
         if len(piece) > 1
     ]  # fmt: skip
     crowded = len(dots) > _MOST_DOTS or line.muted
     return join(*drawn, *([] if crowded and drawn else dots))
+
+
+def _steps(piece: list[tuple[float, float]], half: float) -> list[tuple[float, float]]:
+    """The corners of a line that holds around each point, and at its ends half a place more."""
+    if not piece:
+        return []
+    middles = [(one[0] + other[0]) / 2 for one, other in pairwise(piece)]
+    edges = pairwise([piece[0][0] - half, *middles, piece[-1][0] + half])
+    return [
+        corner
+        for (_, y), (start, end) in zip(piece, edges, strict=True)
+        for corner in ((start, y), (end, y))
+    ]
 
 
 def _dot(at: tuple[float, float], told: Markup, colour: str) -> Markup:
@@ -250,10 +270,10 @@ def _event(place: float, text: str, height: int) -> Markup:
     )  # fmt: skip
 
 
-def _rule(rule: Rule, scale: Scale) -> Markup:
+def _rule(rule: Rule, scale: Scale, left: float) -> Markup:
     place = scale.at(rule.value)
     words = _text(_WIDTH - _RIGHT, place - 5, rule.name, anchor="end") if rule.name else ""
-    return join(_stroke(_LEFT, place, _WIDTH - _RIGHT, place), words)
+    return join(_stroke(left, place, _WIDTH - _RIGHT, place), words)
 
 
 def _bar(
@@ -273,10 +293,10 @@ def _bar(
     return [head, bar, _text(scale.start + length + 6, top + 17, told)]
 
 
-def _axis_names(x_label: str, y_label: str, height: int) -> list[Markup]:
+def _axis_names(x_label: str, y_label: str, left: float, height: int) -> list[Markup]:
     parts = []
     if x_label:
-        parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, height - 8, x_label, anchor="middle"))
+        parts.append(_text((left + _WIDTH - _RIGHT) / 2, height - 8, x_label, anchor="middle"))
     if y_label:
         middle = (height - _BOTTOM + _TOP) / 2
         turn = f"rotate(-90 14 {middle:.1f})"

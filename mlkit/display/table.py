@@ -66,30 +66,37 @@ def heat_table(
     values: Sequence[Sequence[float | None]],
     *,
     full: float,
-    bound: float | None = None,
+    marked: Sequence[Sequence[bool]] | None = None,
     caption: str = "",
     corner: str = "",
 ) -> Markup:
-    """Give a table of numbers, each cell the deeper coloured the larger its number.
+    """Give a table of numbers, each marked cell the deeper coloured the larger its number.
 
     Args:
         rows: The head of each row.
         columns: The head of each column.
         values: The numbers by row; None where there is none.
         full: The number that has the deepest colour.
-        bound: The number from which a cell is set in bold, so the colour isn't all that tells.
+        marked: Which cells are coloured, and set in bold so that the colour isn't all that tells;
+            by default all are coloured, and none is bold.
         caption: What the table shows.
         corner: The head of the column of heads.
 
     Example:
-        >>> heat_table(["temp"], ["April"], [[0.4]], full=1.0, bound=0.2).count("<b>")
+        >>> html = heat_table(["temp"], ["May", "June"], [[4, 2]], full=9, marked=[[True, False]])
+        >>> html.count("<b>")
         1
     """
     head = [element("th", corner, scope="col")]
     head += [element("th", name, scope="col", class_="mlk-num") for name in columns]
+    marks: Sequence[Sequence[bool | None]] = marked or [[None] * len(line) for line in values]
     body = [
-        element("tr", element("th", name, scope="row"), *(_heat(v, full, bound) for v in line))
-        for name, line in zip(rows, values, strict=True)
+        element(
+            "tr",
+            element("th", name, scope="row"),
+            *(_heat(value, full, mark) for value, mark in zip(line, told, strict=True)),
+        )
+        for name, line, told in zip(rows, values, marks, strict=True)
     ]
     return _scrolling(
         element("caption", caption) if caption else "",
@@ -121,12 +128,14 @@ def _class(value: object, text: str, *, right: bool) -> str | None:
     return "mlk-long" if len(text) > _LONG and not isinstance(value, Markup) else None
 
 
-def _heat(value: float | None, full: float, bound: float | None) -> Markup:
+def _heat(value: float | None, full: float, mark: bool | None) -> Markup:  # noqa: FBT001 - a cell's own
     if value is None or value != value:  # noqa: PLR0124 - not a number
         return element("td", NOTHING, class_="mlk-num")
     depth = min(max(value / full, 0.0), 1.0) if full > 0 else 0.0
     text: object = f"{value:.2f}"
-    if bound is not None and value >= bound:
+    if mark is False:
+        return element("td", text, class_="mlk-num")
+    if mark:
         text = element("b", text)
     return element("td", text, class_="mlk-num", style=f"--heat:{depth * 70:.0f}%")
 

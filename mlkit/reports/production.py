@@ -13,8 +13,7 @@ from mlkit.monitoring.monitor_report import MonitorReport
 from mlkit.reports.overview import ModelOverview
 
 _TELLING = ("auc", "accuracy", "rmse")
-_FULL_HEAT = 1.0
-_PSI = 0.2
+_FULL_HEAT = 5.0
 _MOST_NAMES = 4
 
 
@@ -51,6 +50,17 @@ def label(check: MonitorReport) -> str:
     return f"{begin:%Y-%m-%d}" if days >= 1 else show_time(start)
 
 
+def _labels(checks: Sequence[MonitorReport]) -> list[str]:
+    """The windows; with the version where several looked at the same one."""
+    versions: dict[str, set[int]] = {}
+    for check in checks:
+        versions.setdefault(label(check), set()).add(check.version)
+    return [
+        f"{label(one)}, version {one.version}" if len(versions[label(one)]) > 1 else label(one)
+        for one in checks
+    ]
+
+
 def _worth(checks: Sequence[MonitorReport]) -> Markup:
     """The main figure over time: one line with the changes of version, or one for each version."""
     metric = main_figure(checks)
@@ -62,7 +72,12 @@ def _worth(checks: Sequence[MonitorReport]) -> Markup:
         return line_chart(lines, title=f"{metric} by window", y_label=metric)
     lines = [
         Line("in production", [(label(one), one.performance.get(metric)) for one in checks]),
-        Line("at training", [(label(one), one.baseline.get(metric)) for one in checks], muted=True),
+        Line(
+            "at training",
+            [(label(one), one.baseline.get(metric)) for one in checks],
+            muted=True,
+            steps=True,
+        ),
     ]
     events = [
         (label(after), f"version {after.version}")
@@ -85,7 +100,7 @@ def _lines_by_version(checks: Sequence[MonitorReport], metric: str) -> list[Line
 def _checks(checks: Sequence[MonitorReport]) -> Markup:
     metric = main_figure(checks)
     figure = [metric, "at training", "change"] if metric else []
-    heads = ["window", "version", "rows", "no truth yet", *figure, "drifted features"]
+    heads = ["window", "version", "rows", "without truth", *figure, "drifted features"]
     noted = any(check.notes for check in checks)
     heads += ["notes"] if noted else []
     rows: list[list[object]] = []
@@ -105,41 +120,51 @@ def _checks(checks: Sequence[MonitorReport]) -> Markup:
 def _drifted(check: MonitorReport) -> object:
     if check.drift is None:
         return NOTHING
-    names = [column.name for column in check.drift.columns if column.drifted]
-    count = f"{len(names)} of {len(check.drift.columns)}"
+    lost = len(check.drift.not_comparable)
+    if not check.drift.compared:
+        return badge(f"unknown: {lost} of {lost} not comparable", "bad")
+    names = [column.name for column in check.drift.drifted_columns]
+    count = f"{len(names)} of {len(check.drift.compared)}"
     more = "…" if len(names) > _MOST_NAMES else ""
     shown = ", ".join(names[:_MOST_NAMES])
-    return join(badge(count, "warn" if names else "good"), " ", shown, more)
+    unlike = join(" ", badge(f"{lost} not comparable", "warn")) if lost else ""
+    return join(badge(count, "warn" if names else "good"), " ", shown, more, unlike)
 
 
 def _heat(checks: Sequence[MonitorReport]) -> Markup:
-    """How far each feature had moved, by window; features that moved most come first."""
-    known = [check for check in checks if check.drift is not None]
-    names: dict[str, float] = {}
-    columns: list[dict[str, float | None]] = []
-    for check in known:
-        assert check.drift is not None  # noqa: S101 - chosen so, a line above
-        found = {column.name: column.psi for column in check.drift.columns}
+    """How far each feature had moved, by window; those that drifted farthest come first."""
+    known = [(check, check.drift) for check in checks if check.drift is not None]
+    rank: dict[str, tuple[bool, float]] = {}
+    columns: list[dict[str, tuple[float | None, bool]]] = []
+    for _, drift in known:
+        found = {
+            column.name: (column.effect(drift.thresholds), column.drifted and column.compared)
+            for column in drift.columns
+        }
         columns.append(found)
-        for name, psi in found.items():
-            names[name] = max(names.get(name, 0.0), psi or 0.0)
-    if not names:
+        for name, (effect, drifted) in found.items():
+            rank[name] = max(rank.get(name, (False, 0.0)), (drifted, effect or 0.0))
+    if not rank:
         return note("Drift isn't known: no features were logged, or no training data.")
-    order = sorted(names, key=lambda name: -names[name])
+    order = sorted(rank, key=lambda name: rank[name], reverse=True)
+    cells = [[found.get(name, (None, False)) for found in columns] for name in order]
     table = heat_table(
         order,
-        [label(check) for check in known],
-        [[found.get(name) for found in columns] for name in order],
+        _labels([check for check, _ in known]),
+        [[effect for effect, _ in line] for line in cells],
         full=_FULL_HEAT,
-        bound=_PSI,
+        marked=[[drifted for _, drifted in line] for line in cells],
         corner="feature",
     )
     return join(
         element("h3", "Drift of each feature"),
         note(
-            "Population stability index against the data that the version was trained on; from "
-            "0.2 on, in bold, a feature has changed. Drift alone is no loss: seasons move the "
-            "weather, and a model may know them."
+            "How far from the data that the version was trained on: the effect that decided, of "
+            "the population stability index, the Wasserstein distance and the missing share, as "
+            "a multiple of its limit. Coloured and bold: the feature drifted, by more than the "
+            "limit and more than chance. Plain from 1 on: few rows, where chance alone may do "
+            f"that. {NOTHING}: not comparable. Drift alone is no loss: seasons move the weather, "
+            "and a model may know them."
         ),
         table,
     )

@@ -7,6 +7,7 @@ from mlkit.display.formats import NOTHING, show_bytes, show_float, show_time
 from mlkit.display.markup import Markup, element, join
 from mlkit.display.page import Card, Section, badge, note, page
 from mlkit.display.table import html_table
+from mlkit.monitoring.monitor_report import MonitorReport
 from mlkit.quality.gate_report import GateReport
 from mlkit.reports.leaderboard import leaderboard, main_metric
 from mlkit.reports.overview import AliasMoveLike, DatasetVersionLike, ModelOverview, Overview
@@ -60,16 +61,14 @@ def _cards(overview: Overview) -> list[Card]:
         values = [run.summary[metric] for run in overview.runs if metric in run.summary]
         cards[0] = Card("runs", f"{len(overview.runs):,}", f"{metric} on {len(values):,} of them")
     names = {one.ref.rpartition(":")[0] for one in overview.datasets}
-    rows = sum(one.rows or 0 for one in overview.datasets)
-    cards.append(
-        Card(
-            "dataset versions",
-            f"{len(overview.datasets):,}",
-            f"of {_counted(len(names), 'dataset')}, {rows:,} rows",
-        )
-    )
+    said = f"of {_counted(len(names), 'dataset')}"
+    newest = max(overview.datasets, key=lambda one: one.created_at, default=None)
+    if newest is not None:
+        size = show_bytes(newest.size) if newest.rows is None else f"{newest.rows:,} rows"
+        said = f"{said}, the newest {newest.ref} with {size}"
+    cards.append(Card("dataset versions", f"{len(overview.datasets):,}", said))
     for model in overview.models[:2]:
-        alias = "prod" if "prod" in model.aliases else next(iter(model.aliases), None)
+        alias = _deployed(model)
         now = f"{model.name}:{model.aliases[alias]}" if alias else NOTHING
         said = f"of {_counted(len(model.versions), 'version')}"
         cards.append(Card(f"{model.name}@{alias}" if alias else model.name, now, said))
@@ -78,15 +77,33 @@ def _cards(overview: Overview) -> list[Card]:
 
 
 def _worth_card(model: ModelOverview) -> list[Card]:
-    metric = main_figure(model.checks)
-    known = [one for one in model.checks if metric and one.performance.get(metric) is not None]
-    if metric is None or not known:
+    """How good the version is that the alias means now, in the newest window that tells."""
+    metric, alias = main_figure(model.checks), _deployed(model)
+    if metric is None or alias is None:
         return []
-    last = max(known, key=lambda one: one.start if one.start is not None else one.checked_at)
-    figure = last.performance[metric]
+    head, number = f"{metric} in production", model.aliases[alias]
+    known = [
+        (figure, one)
+        for one in model.checks
+        if one.version == number and (figure := one.performance.get(metric)) is not None
+    ]
+    if not known:
+        return [Card(head, NOTHING, f"of {model.name}:{number}, of which no truth is known yet")]
+    figure, last = max(known, key=lambda pair: (_end(pair[1]), pair[1].checked_at))
     before = last.baseline.get(metric)
     against = "" if before is None else f", {show_float(before)} at training"
-    return [Card(f"{metric} in production", show_float(figure or 0.0), f"{label(last)}{against}")]
+    return [Card(head, show_float(figure), f"{last.ref}, {label(last)}{against}")]
+
+
+def _deployed(model: ModelOverview) -> str | None:
+    """The alias that stands for production."""
+    return "prod" if "prod" in model.aliases else next(iter(model.aliases), None)
+
+
+def _end(check: MonitorReport) -> int:
+    """When what a check looked at was over."""
+    ends = (check.end, check.last, check.checked_at)
+    return next(end for end in ends if end is not None)
 
 
 def _runs(overview: Overview) -> Section:
@@ -177,6 +194,7 @@ def _gate_report(found: Mapping[str, Any] | None) -> GateReport | None:
 
 
 def _datasets(datasets: Sequence[DatasetVersionLike]) -> Section:
+    made = any(one.run_id for one in datasets)
     rows = [
         [
             one.ref,
@@ -184,12 +202,12 @@ def _datasets(datasets: Sequence[DatasetVersionLike]) -> Section:
             one.rows,
             show_bytes(one.size),
             element("code", one.digest[:_DIGITS]),
-            (one.run_id or NOTHING)[:_ID],
+            *([(one.run_id or NOTHING)[:_ID]] if made else []),
             show_time(one.created_at),
         ]
         for one in datasets
     ]
-    heads = ["version", "kind", "rows", "size", "digest", "run", "made"]
+    heads = ["version", "kind", "rows", "size", "digest", *(["run"] if made else []), "made"]
     return Section("datasets", "Datasets", (html_table(heads, rows, limit=100),))
 
 

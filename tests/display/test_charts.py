@@ -1,3 +1,4 @@
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -109,3 +110,24 @@ def test_a_bar_without_a_value_has_a_dash_and_a_long_name_is_cut():
 
 def test_no_bars_are_said():
     assert "Nothing to draw yet" in bar_chart(["a"], [None])
+
+
+def test_a_line_of_steps_holds_and_jumps_and_shows_single_points():
+    points = [("a", 1.0), ("b", 2.0), ("c", None), ("d", 1.0)]
+    chart = line_chart([Line("t", points, muted=True, steps=True)])
+    first, last = re.findall(r'points="([^"]*)"', chart)
+    assert len(first.split(" ")) == 4
+    assert len({point.split(",")[1] for point in last.split(" ")}) == 1
+    assert "<circle" not in chart
+
+
+def test_the_name_of_the_axis_keeps_clear_of_long_ticks():
+    chart = line_chart([Line("loss", [(0, 1.00001), (1, 1.00002)])], y_label="loss")
+    ends = re.findall(r'<text x="([0-9.]+)"[^>]*text-anchor="end"[^>]*>([^<]*)<', chart)
+    assert max(len(text) for _, text in ends) >= 8
+    assert all(float(x) - 6.6 * len(text) >= 21.9 for x, text in ends)
+
+
+def test_which_bars_are_hot_can_be_said():
+    chart = bar_chart(["low", "high"], [0.1, 0.3], rule=Rule(0.2, "limit"), hot=[])
+    assert chart.count("#ef4444") == 1  # the rule

@@ -56,6 +56,13 @@ def test_heat_deepens_with_the_value_up_to_full():
     assert [f"--heat:{depth}%" in html for depth in (0, 35, 70)] == [True] * 3
 
 
+def test_only_marked_cells_are_coloured_and_bold():
+    html = heat_table(["f"], ["a", "b"], [[9.0, 1.0]], full=2.0, marked=[[False, True]])
+    assert '<td class="mlk-num">9.00</td>' in html
+    assert "<b>1.00</b>" in html
+    assert html.count("--heat") == 1
+
+
 def test_heat_has_a_place_for_what_is_missing():
     html = heat_table(["f"], ["a", "b"], [[None, float("nan")]], full=1.0, caption="c")
     assert html.count("—") == 2

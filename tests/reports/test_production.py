@@ -1,7 +1,11 @@
+import itertools
+import re
+
 import pytest
 from attrs import evolve
 
 from mlkit._core.clock import parse_iso
+from mlkit.quality.drift import drift
 from mlkit.reports.production import label, main_figure, production
 
 
@@ -84,3 +88,67 @@ def test_the_main_figure_is_the_customary_one(check):
     assert main_figure([check(1)]) == "auc"
     assert main_figure([check(1, performance={"mae": 1.0, "r2": None})]) == "mae"
     assert main_figure([]) is None
+
+
+def heats(html):
+    table = html[html.index("mlk-heat") :]
+    return re.findall(r"<td[^>]*>(.*?)</td>", table[: table.index("</table>")])
+
+
+def test_windows_that_several_versions_looked_at_are_told_apart(model, check):
+    html = shown(model, check(1), check(2), check(2, 2))
+    heads = re.findall(r"<th[^>]*>([^<]*)</th>", html[html.index("mlk-heat") :])
+    assert heads[:4] == ["feature", "Jan 2013", "Feb 2013, version 1", "Feb 2013, version 2"]
+
+
+def test_what_chance_may_have_done_is_neither_bold_nor_coloured(model, check):
+    few = drift({"temp": list(range(10))}, {"temp": [5, 6, 7]})
+    assert few["temp"].psi > 0.2
+    assert not few["temp"].drifted
+    html = shown(model, check(1, drift=few))
+    (cell,) = heats(html)
+    assert float(cell) > 1
+    assert "--heat" not in html
+    assert "chance" in html
+
+
+def test_what_drifted_by_its_missing_values_alone_is_bold(model, check):
+    lost = drift({"temp": [1.0] * 100}, {"temp": [None] * 100})
+    html = shown(model, check(1, drift=lost))
+    assert heats(html) == ["<b>20.00</b>"]
+    assert "--heat:70%" in html
+
+
+def test_what_cannot_be_compared_is_a_dash_and_no_good_news(model, check):
+    retyped = drift({"temp": [1.0], "wind": [1.0]}, {"temp": ["x"], "wind": [1.0]})
+    html = shown(model, check(1, drift=retyped))
+    assert "—" in heats(html)
+    assert ">1 not comparable<" in html
+    assert ">0 of 1<" in html
+    nothing = drift({"temp": [1.0]}, {"temp": ["x"]})
+    html = shown(model, check(1, drift=nothing))
+    assert 'mlk-bad">unknown: 1 of 1 not comparable<' in html
+    assert "mlk-good" not in html.split("triggers decided")[0]
+
+
+def test_features_are_ordered_by_how_far_they_drifted(model, check):
+    values = list(range(100))
+    moved = [value + 500 for value in values]
+    few = drift(
+        {"calm": values, "near": values, "far": values, "gone": values},
+        {"calm": values, "near": [value + 40 for value in values], "far": moved},
+    )
+    html = shown(model, check(1, drift=few))
+    rows = re.findall(r'scope="row">([^<]*)<', html[html.index("mlk-heat") :])
+    assert rows == ["far", "near", "calm", "gone"]
+    assert "far, near" in html
+
+
+def test_the_figure_at_training_is_a_step_between_versions(model, check):
+    html = shown(model, check(1), check(2), check(3, 2, baseline={"auc": 0.85}))
+    (points,) = re.findall(r'points="([^"]*)"[^>]*stroke="currentColor"', html)
+    corners = [tuple(map(float, point.split(","))) for point in points.split(" ")]
+    assert all(
+        x == other_x or y == other_y for (x, y), (other_x, other_y) in itertools.pairwise(corners)
+    )
+    assert len({y for _, y in corners}) == 2

@@ -136,9 +136,50 @@ def evolve_report(move, found):
 
 def test_the_card_tells_the_latest_worth(model, overview, check):
     def card(**given):
-        checks = [check(1, auc=0.61), check(2, auc=0.62), check(3, **given)]
+        checks = [check(1, 3, auc=0.61), check(2, 3, auc=0.62), check(3, 3, **given)]
         return store_page(evolve(overview, models=[evolve(model, checks=checks)]))
 
-    assert "<b>0.63</b><span>Mar 2013, 0.8 at training</span>" in card(auc=0.63)
-    assert "<b>0.62</b><span>Feb 2013, 0.8 at training</span>" in card(auc=None)
-    assert "<b>0.63</b><span>Mar 2013</span>" in card(auc=0.63, baseline={})
+    assert "<b>0.63</b><span>delay:3, Mar 2013, 0.8 at training</span>" in card(auc=0.63)
+    assert "<b>0.62</b><span>delay:3, Feb 2013, 0.8 at training</span>" in card(auc=None)
+    assert "<b>0.63</b><span>delay:3, Mar 2013</span>" in card(auc=0.63, baseline={})
+
+
+def test_the_card_is_of_the_version_that_the_alias_means_now(model, overview, check):
+    def page(*checks, **given):
+        return store_page(evolve(overview, models=[evolve(model, checks=checks, **given)]))
+
+    passes = [check(1, 3, auc=0.61), check(2, 3, auc=0.62), check(2, 1, auc=0.7), check(4, 2)]
+    assert "<b>0.62</b><span>delay:3, Feb 2013, 0.8 at training</span>" in page(*passes)
+    assert "<b>—</b><span>of delay:3, of which no truth is known yet</span>" in page(check(1, 1))
+    assert "auc in production<" not in page(check(1, 1), aliases={})
+
+
+def test_the_card_takes_the_window_that_ended_last(model, overview, check):
+    ever = check(1, 3, auc=0.5, start=None, end=None, last=check(2).end - 1, checked_at=10**19)
+    checks = [ever, check(3, 3, auc=0.6)]
+    text = store_page(evolve(overview, models=[evolve(model, checks=checks)]))
+    assert "<b>0.6</b><span>delay:3, Mar 2013" in text
+
+
+def test_the_card_of_datasets_tells_the_newest_version(overview):
+    (flights,) = overview.datasets
+    given = [flights, like(flights, ref="flights:2", rows=1500, created_at=5)]
+    text = store_page(evolve(overview, datasets=given))
+    assert "of 1 dataset, the newest flights:2 with 1,500 rows" in text
+    folder = like(flights, ref="notes:1", rows=None, created_at=9)
+    text = store_page(evolve(overview, datasets=[*given, folder]))
+    assert "of 2 datasets, the newest notes:1 with 12.3 kB" in text
+
+
+def like(dataset, **given):
+    return type(dataset)(**{**vars(dataset), **given})
+
+
+def test_runs_of_datasets_are_shown_where_there_are_any(overview):
+    def heads(**given):
+        datasets = [like(overview.datasets[0], **given)]
+        text = store_page(evolve(overview, datasets=datasets, models=[], runs=[]))
+        return re.findall(r"<th[^>]*>([^<]*)</th>", text)
+
+    assert "run" not in heads()
+    assert "run" in heads(run_id="018f2c3a-0001-7abc-8000-0123456789ab")
