@@ -9,7 +9,7 @@ from mlkit.display.page import Card, Section, badge, note, page
 from mlkit.display.table import html_table
 from mlkit.monitoring.monitor_report import MonitorReport
 from mlkit.quality.gate_report import GateReport
-from mlkit.reports.leaderboard import leaderboard, main_metric
+from mlkit.reports.leaderboard import leaderboards, main_metric
 from mlkit.reports.overview import AliasMoveLike, DatasetVersionLike, ModelOverview, Overview
 from mlkit.reports.production import label, main_figure, production
 
@@ -109,7 +109,7 @@ def _end(check: MonitorReport) -> int:
 def _runs(overview: Overview) -> Section:
     if not overview.runs:
         return Section("runs", "Runs", (note("No runs yet."),))
-    return Section("runs", "Leaderboard", (leaderboard(overview.runs),))
+    return Section("runs", "Leaderboard", (leaderboards(overview.runs),))
 
 
 def _model(index: int, model: ModelOverview) -> Section:

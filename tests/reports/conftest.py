@@ -16,7 +16,8 @@ SECOND = 1_000_000_000
 def run():
     """Makes a run."""
 
-    def make(number, *, params=None, name=None, experiment="flights", status="FINISHED", **summary):
+    def make(number, *, params=None, name=None, experiment="flights", data=(), **summary):
+        status = summary.pop("status", "FINISHED")
         return SimpleNamespace(
             id=f"018f2c3a-{number:04d}-7abc-8000-0123456789ab",
             experiment=experiment,
@@ -28,7 +29,7 @@ def run():
             params=params or {},
             tags={},
             summary=summary,
-            inputs=[],
+            inputs=[{"kind": "dataset", "ref": ref, "digest": "sha256:00"} for ref in data],
             outputs=[],
         )
 

@@ -1,6 +1,6 @@
 import re
 
-from mlkit.reports.leaderboard import leaderboard, main_metric
+from mlkit.reports.leaderboard import leaderboard, leaderboards, main_metric
 
 
 def order(html):
@@ -36,13 +36,55 @@ def test_only_parameters_that_differ_are_shown(run):
     assert ">seed<" not in html
 
 
-def test_names_and_experiments_are_shown_where_they_tell_something(run):
-    plain = leaderboard([run(1, auc=0.5)])
-    assert ">name<" not in plain
-    assert ">experiment<" not in plain
-    telling = leaderboard([run(1, auc=0.5, name="first"), run(2, auc=0.5, experiment="other")])
-    assert ">name<" in telling
-    assert ">experiment<" in telling
+def test_names_are_shown_where_there_are_any(run):
+    assert ">name<" not in leaderboard([run(1, auc=0.5)])
+    assert ">name<" in leaderboard([run(1, auc=0.5, name="first"), run(2, auc=0.5)])
+
+
+def test_each_experiment_has_its_board_that_with_most_runs_first(run):
+    html = leaderboards(
+        [run(1, auc=0.9, experiment="try"), run(2, rmse=3.0), run(3, rmse=2.0), run(4, rmse=4.0)]
+    )
+    assert re.findall("<h3>(.*?)</h3>", html) == ["flights", "try"]
+    assert order(html) == [3, 2, 4, 1]
+    assert "Ordered by rmse" in html
+    assert "Ordered by auc" in html
+    assert "<h3>" not in leaderboards([run(1, auc=0.9)])
+
+
+def test_the_best_of_the_same_data_is_highlighted(run):
+    data = ["flights:1"]
+    html = leaderboard([run(1, auc=0.7, data=data), run(2, auc=0.8, data=data), run(3)])
+    assert html.count("mlk-strong") == 1
+    assert "can&#x27;t be compared" not in html
+    assert ">data<" not in html
+
+
+def test_runs_on_other_data_are_grouped_and_none_is_highlighted(run):
+    html = leaderboard(
+        [
+            run(1, auc=0.7, data=["flights:1"]),
+            run(2, auc=0.9, data=["flights:2"]),
+            run(3, auc=0.8, data=["flights:1"]),
+            run(4),
+        ]
+    )
+    assert order(html) == [3, 1, 2, 4]
+    assert "mlk-strong" not in html
+    assert "figures of different data can&#x27;t be compared" in html
+    assert ">flights:1<" in html
+
+
+def test_without_a_metric_runs_on_other_data_are_in_order_of_time(run):
+    html = leaderboard([run(1, data=["a:1"]), run(2), run(3, data=["a:1"])])
+    assert order(html) == [3, 2, 1]
+
+
+def test_a_long_board_of_several_data_shows_some_of_each(run):
+    many = [run(n, auc=n / 100, data=["a:1"]) for n in range(40)]
+    html = leaderboard([*many, run(50, auc=0.1, data=["a:2"])])
+    assert order(html)[-1] == 50
+    assert "… and 28 more runs" in html
 
 
 def test_a_long_board_says_what_it_leaves_out(run):
