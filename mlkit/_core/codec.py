@@ -135,11 +135,15 @@ def decode_document(data: bytes, kind: str, where: str) -> dict[str, Any]:
     except ValueError as error:
         message = f"{where} is no JSON: {error}"
         raise Corrupt(message) from None
-    if fields["format"] > FORMAT:
-        message = f"{where} has format {fields['format']}, this mlkit reads up to {FORMAT}"
+    written, found = fields.get("format"), fields.get("kind")
+    if not isinstance(written, int) or not isinstance(found, str):
+        message = f"{where} doesn't say what it is: {written!r}, {found!r}"
+        raise Corrupt(message)
+    if written > FORMAT:
+        message = f"{where} has format {written}, this mlkit reads up to {FORMAT}"
         raise NewerFormat(message, hint="Upgrade with: pip install -U mlkit-lifecycle")
-    if fields["kind"] != kind:
-        message = f"{where} holds a document of kind {fields['kind']!r}, not {kind!r}"
+    if found != kind:
+        message = f"{where} holds a document of kind {found!r}, not {kind!r}"
         raise Corrupt(message)
     return {key: value for key, value in fields.items() if key not in _ENVELOPE}
 
@@ -170,8 +174,8 @@ def _tag(value: Any) -> Any:
 
 
 def _untag(fields: dict[str, Any]) -> Any:
-    if len(fields) == 1 and fields.get(_FLOAT) in _NAMES:
-        return _NAMES[fields[_FLOAT]]
+    if len(fields) == 1 and isinstance(name := fields.get(_FLOAT), str) and name in _NAMES:
+        return _NAMES[name]
     return {
         key[1:] if key.startswith("$$") else key: value  # a tag that is unknown stays as it is
         for key, value in fields.items()

@@ -25,6 +25,7 @@ from mlkit.objects.known import KnownChunks
 from mlkit.objects.manifest import encode_manifest
 from mlkit.objects.packs import PackWriter
 from mlkit.objects.series import Series
+from mlkit.objects.verify import Problem
 
 if TYPE_CHECKING:
     from mlkit.storage.protocol import Storage
@@ -274,21 +275,26 @@ class Datasets:
             raise unknown("dataset", name, self.names())
         return Dataset(name, series, self._reader)
 
-    def uses(self) -> Iterator[tuple[str, str]]:
+    def uses(self, report: Callable[[Problem], object] = lambda _: None) -> Iterator[tuple[str, str]]:
         """Give the packs and manifests that versions need: the path of each, and what needs it.
 
-        Versions whose document is damaged are left out, and so are the packs of a damaged
-        manifest; verification finds these by themselves.
+        Versions that can't be understood are left out, and so are the packs of such manifests.
+
+        Args:
+            report: Told of what can't be understood, though its bytes may be whole.
         """
         for name in self.names():
-            for number in self._series(name).numbers():
+            series = self._series(name)
+            for number in series.numbers():
+                place, ref = series.path(number), f"{name}:{number}"
                 try:
-                    version = self[name][number]
+                    version = Dataset(check_name(name, "dataset"), series, self._reader)[number]
                     for digest in version.manifest:
-                        yield object_path(blob_objects.ROOT, digest), version.ref
+                        place = object_path(blob_objects.ROOT, digest)
+                        yield place, ref
                     yield from _packs_of(version)
-                except (Corrupt, NewerFormat, NotFound):
-                    continue
+                except (Corrupt, NewerFormat, NotFound, InvalidName) as error:
+                    report(Problem(place, error.message, (ref,)))
 
     @property
     def _reader(self) -> FileReader:

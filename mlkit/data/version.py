@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from attrs import field, frozen
 
+from mlkit._core import shapes
 from mlkit._core.clock import parse_iso
+from mlkit._core.hashing import hex_of
 from mlkit._core.names import near
 from mlkit.data.checkout import check_out
 from mlkit.data.diff import DatasetDiff, diff
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+_KINDS = ("table", "folder", "file", "reference")
+_COLUMN = ("name", "type", "digest")
 _ROWS = 1 << 16
 _EXACT_FLOAT = 1 << 53
 _DIGEST = len("sha256:") + 8
@@ -79,27 +83,8 @@ class DatasetVersion:
             Corrupt: A field is missing or of another kind than it must be.
         """
         try:
-            columns = document.get("columns", ())
-            return cls(
-                name=name,
-                number=document["number"],
-                digest=document["digest"],
-                kind=document["content"],
-                size=document["size"],
-                created_at=parse_iso(document["created_at"]),
-                rows=document.get("rows"),
-                columns={column["name"]: column["digest"] for column in columns},
-                types={column["name"]: column["type"] for column in columns},
-                run_id=document.get("run_id"),
-                inputs=tuple(document.get("inputs", ())),
-                description=document.get("description", ""),
-                user=document.get("user", ""),
-                url=document.get("url"),
-                manifest=tuple(document["manifest"]),
-                schema=document.get("schema", ""),
-                reader=reader,
-            )
-        except (KeyError, TypeError, InvalidInput) as error:
+            return cls(name=name, **_fields(document), reader=reader)
+        except (shapes.Misshapen, InvalidInput) as error:
             raise Corrupt(
                 f"The document of dataset {name!r} lacks what it must hold: {error}"
             ) from error
@@ -128,7 +113,16 @@ class DatasetVersion:
 
     @cached_property
     def _files(self) -> tuple[FileEntry, ...]:
-        return self._reader.manifest(self._manifest)
+        entries = self._reader.manifest(self._manifest)
+        for entry in entries:
+            if (entry.source is not None) != (self.kind == "reference"):
+                what = "isn't" if self.kind == "reference" else "is"
+                raise Corrupt(
+                    f"{self.ref} is a {self.kind}, and its file {entry.path!r} {what} one that "
+                    "stays where it is",
+                    hint="The version was not made by mlkit, or was tampered with",
+                )
+        return entries
 
     def files(self) -> tuple[FileEntry, ...]:
         """Give the files, sorted by path; a table has one, `data.parquet`."""
@@ -212,6 +206,9 @@ class DatasetVersion:
 
         Args:
             other: The newer side.
+
+        Raises:
+            Corrupt: Values had to be read to match rows, and are damaged.
         """
         return diff(self, other)
 
@@ -302,6 +299,36 @@ class DatasetVersion:
     def _open_table(self) -> BinaryIO:
         self._require_table()
         return cast("BinaryIO", self._reader.open_raw(self._entry(FILE)))
+
+
+def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the fields of a version, each of the type that it must have."""
+    kind = shapes.required(document, "content", str)
+    if kind not in _KINDS:
+        raise shapes.Misshapen(f"{kind!r} is no kind of a dataset")
+    is_table = kind == "table"
+    listed = shapes.items(document, "columns", dict) if is_table else ()
+    columns = [tuple(shapes.required(c, key, str) for key in _COLUMN) for c in listed]
+    fields: dict[str, Any] = {
+        "number": shapes.required(document, "number", int),
+        "digest": shapes.required(document, "digest", str),
+        "kind": kind,
+        "size": shapes.required(document, "size", int),
+        "created_at": parse_iso(shapes.required(document, "created_at", str)),
+        "rows": shapes.required(document, "rows", int) if is_table else None,
+        "columns": {column[0]: column[2] for column in columns},
+        "types": {column[0]: column[1] for column in columns},
+        "inputs": shapes.items(document, "inputs", object) if document.get("inputs") else (),
+        "manifest": shapes.items(document, "manifest", str),
+        "schema": shapes.required(document, "schema", str) if is_table else "",
+        "run_id": shapes.optional(document, "run_id", str),
+        "description": shapes.optional(document, "description", str) or "",
+        "user": shapes.optional(document, "user", str) or "",
+        "url": shapes.optional(document, "url", str),
+    }
+    for digest in (fields["digest"], *fields["manifest"]):
+        hex_of(digest)
+    return fields
 
 
 def _library(name: str) -> Any:

@@ -1,15 +1,16 @@
 """Aliases: moving names of versions, whose every move is kept for ever."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from mlkit._core import shapes
 from mlkit._core.clock import Clock, iso, now_ns, parse_iso
 from mlkit._core.ids import token
 from mlkit._core.names import check_alias, near
 from mlkit.display.formats import show_time
-from mlkit.errors import Corrupt, InvalidInput, InvalidName, NotFound
+from mlkit.errors import Corrupt, InvalidInput, InvalidName, MlkitError, NewerFormat, NotFound
 from mlkit.objects.series import Series
 
 if TYPE_CHECKING:
@@ -115,8 +116,11 @@ class Aliases:
 
     def names(self) -> list[str]:
         """Give the aliases, sorted."""
-        folders = self.storage.children(f"{ROOT}/{self.name}/aliases")
-        return [folder[:-1] for folder in folders if folder.endswith("/")]
+        return [name for name in self._folders() if _can_be_alias(name)]
+
+    def _folders(self) -> list[str]:
+        names = self.storage.children(f"{ROOT}/{self.name}/aliases")
+        return [name[:-1] for name in names if name.endswith("/")]
 
     def holder(self, alias: str) -> int | None:
         """Give the version that holds an alias; None where there is no such alias."""
@@ -241,14 +245,32 @@ class Aliases:
 
     def refusals(self) -> list[Refusal]:
         """Give the promotions that gates refused, the oldest first."""
-        found = []
-        for number in self._refusals.numbers():
-            document = self._refusals.read(number)
-            try:
-                found.append(Refusal(**_fields(document), model=self.name))
-            except (KeyError, TypeError, InvalidInput) as error:
-                raise _incomplete(self._refusals.path(number), error) from error
-        return found
+        return [self._refusal(number) for number in self._refusals.numbers()]
+
+    def _refusal(self, number: int) -> Refusal:
+        document = self._refusals.read(number)
+        try:
+            return Refusal(
+                **_fields(document),
+                holder=shapes.optional(document, "holder", int),
+                gate_report=shapes.required(document, "gate_report", dict),
+                model=self.name,
+            )
+        except (shapes.Misshapen, InvalidInput) as error:
+            raise _incomplete(self._refusals.path(number), error) from error
+
+    def faults(self) -> Iterator[tuple[str, MlkitError]]:
+        """Give the documents that can't be understood: the path of each, and why."""
+        found = [(name, self._series(name)) for name in self._folders()]
+        for alias, series in [*found, ("", self._refusals)]:
+            for number in series.numbers():
+                try:
+                    if series.kind == REFUSAL:
+                        self._refusal(number)
+                    else:
+                        self._entry(check_alias(alias), series, number)
+                except (Corrupt, NewerFormat, NotFound, InvalidName) as error:
+                    yield series.path(number), error
 
     @property
     def _refusals(self) -> Series:
@@ -262,8 +284,14 @@ class Aliases:
     def _entry(self, alias: str, series: Series, number: int) -> AliasEntry:
         document = series.read(number)
         try:
-            entry = AliasEntry(**_fields(document), model=self.name)
-        except (KeyError, TypeError, InvalidInput) as error:
+            entry = AliasEntry(
+                **_fields(document),
+                replaced=shapes.optional(document, "replaced", int),
+                action=shapes.required(document, "action", str),
+                gate_report=shapes.optional(document, "gate_report", dict),
+                model=self.name,
+            )
+        except (shapes.Misshapen, InvalidInput) as error:
             raise _incomplete(series.path(number), error) from error
         if entry.alias != alias:
             raise Corrupt(
@@ -313,9 +341,24 @@ def undo_stack(entries: Iterable[AliasEntry]) -> Sequence[int]:
 
 
 def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the fields of a record out of its document."""
-    fields = {key: value for key, value in document.items() if key != "writer"}
-    return {**fields, "at": parse_iso(document["at"])}
+    """Give the fields that all records have out of a document."""
+    return {
+        "number": shapes.required(document, "number", int),
+        "alias": shapes.required(document, "alias", str),
+        "version": shapes.required(document, "version", int),
+        "at": parse_iso(shapes.required(document, "at", str)),
+        "user": shapes.required(document, "user", str),
+        "reason": shapes.required(document, "reason", str),
+        "run_id": shapes.optional(document, "run_id", str),
+    }
+
+
+def _can_be_alias(name: str) -> bool:
+    try:
+        check_alias(name)
+    except InvalidName:
+        return False
+    return True
 
 
 def _version(model: str, number: int) -> str:

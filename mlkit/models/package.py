@@ -5,6 +5,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from mlkit._core import shapes
 from mlkit._core.clock import iso, parse_iso
 from mlkit._core.codec import encode_value
 from mlkit._core.hashing import digest_bytes, hex_of
@@ -125,34 +126,40 @@ class ModelVersion:
             Corrupt: A field is missing or isn't what it must be.
         """
         try:
-            serializer, signature = document["serializer"], document["signature"]
+            serializer = shapes.required(document, "serializer", dict)
+            signature = shapes.optional(document, "signature", dict)
+            datasets = shapes.items(document, "datasets", dict)
             version = cls(
                 name=name,
-                number=document["number"],
-                digest=document["digest"],
-                created_at=parse_iso(document["created_at"]),
-                user=document["user"],
-                serializer=serializer["id"],
-                serializer_version=serializer["version"],
+                number=shapes.required(document, "number", int),
+                digest=shapes.required(document, "digest", str),
+                created_at=parse_iso(shapes.required(document, "created_at", str)),
+                user=shapes.required(document, "user", str),
+                serializer=shapes.required(serializer, "id", str),
+                serializer_version=shapes.required(serializer, "version", int),
                 files={
-                    path: ModelFile(file["digest"], file["size"])
-                    for path, file in document["files"].items()
+                    path: ModelFile(
+                        shapes.required(file, "digest", str), shapes.required(file, "size", int)
+                    )
+                    for path, file in shapes.mapping(document, "files", dict).items()
                 },
                 signature=None if signature is None else Signature.from_json(signature),
-                example=document["example"],
-                environment=document["environment"],
-                python=document["python"],
-                metrics=document["metrics"],
-                run_id=document["run_id"],
-                datasets=tuple(document["datasets"]),
-                tags=document["tags"],
-                note=document["note"],
+                example=shapes.optional(document, "example", str),
+                environment=shapes.mapping(document, "environment", str),
+                python=shapes.required(document, "python", str),
+                metrics=shapes.mapping(document, "metrics", float),
+                run_id=shapes.optional(document, "run_id", str),
+                datasets=datasets,
+                tags=shapes.mapping(document, "tags", str),
+                note=shapes.required(document, "note", str),
             )
+            for link in datasets:
+                shapes.required(link, "ref", str)
             for digest in (version.digest, *version.blobs()):
                 hex_of(digest)
-        except (KeyError, TypeError, AttributeError, InvalidInput) as error:
+        except (shapes.Misshapen, InvalidInput) as error:
             raise Corrupt(
-                f"The document of a version of model {name!r} lacks what it must hold: {error!r}"
+                f"The document of a version of model {name!r} lacks what it must hold: {error}"
             ) from error
         return version
 

@@ -1,6 +1,6 @@
 """The models of a store: new versions of them, and loading the ones there are."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from mlkit.models.saving import checked_metrics, checked_tags, links_of, prepare
 from mlkit.objects import blobs as blob_objects
 from mlkit.objects.blobs import Blobs, object_path
 from mlkit.objects.series import Series
+from mlkit.objects.verify import Problem
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -194,20 +195,29 @@ class Models:
         )
         return Model(name, series, aliases, self.load)
 
-    def uses(self) -> Iterator[tuple[str, str]]:
+    def uses(self, report: Callable[[Problem], object] = lambda _: None) -> Iterator[tuple[str, str]]:
         """Give the blobs that versions need: the path of each, and what needs it.
 
-        Versions whose document is damaged are left out; verification finds these by themselves.
+        Versions that can't be understood are left out.
+
+        Args:
+            report: Told of documents that can't be understood, though their bytes may be whole:
+                those of versions, and of the moves of aliases.
         """
         for name in self.names():
             series = self._series(name)
             for number in series.numbers():
+                place, ref = series.path(number), f"{name}:{number}"
                 try:
+                    check_name(name, "model")
                     version = ModelVersion.from_document(name, series.read(number))
-                except (Corrupt, NewerFormat, NotFound):
+                except (Corrupt, NewerFormat, NotFound, InvalidName) as error:
+                    report(Problem(place, error.message, (ref,)))
                     continue
                 for digest in version.blobs():
-                    yield object_path(blob_objects.ROOT, digest), version.ref
+                    yield object_path(blob_objects.ROOT, digest), ref
+            for place, fault in Aliases(self.storage, name).faults():
+                report(Problem(place, fault.message))
 
     def _series(self, name: str) -> Series:
         return Series(self.storage, f"{ROOT}/{name}", KIND, single_writer=self.single_writer)

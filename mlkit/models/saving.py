@@ -186,7 +186,7 @@ def links_of(datasets: Iterable[Any]) -> tuple[dict[str, Any], ...]:
 def _link(dataset: Any) -> dict[str, Any]:
     if isinstance(dataset, str):
         return {"kind": "dataset", "ref": dataset, "digest": ""}
-    if isinstance(dataset, Mapping) and "ref" in dataset:
+    if isinstance(dataset, Mapping) and isinstance(dataset.get("ref"), str):
         return {"kind": "dataset", "digest": "", **dataset}
     ref, digest = getattr(dataset, "ref", None), getattr(dataset, "digest", None)
     if isinstance(ref, str) and isinstance(digest, str):

@@ -122,7 +122,7 @@ def _kind(data: bytes) -> str:
     """Give the kind that a document says it has; its digest is what proves it."""
     try:
         fields = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return str(fields.get("kind", "")) if isinstance(fields, dict) else ""
 

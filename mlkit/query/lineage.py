@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 from attrs import evolve, frozen
 
@@ -323,5 +323,5 @@ def _links(items: Sequence[Any], relation: Relation) -> list[_Link]:
     for item in items:
         link = item if isinstance(item, Mapping) else {"ref": item}
         kind, digest = link.get("kind", "dataset"), link.get("digest") or ""
-        found.append(_Link(kind, str(link.get("ref")), relation, str(digest)))
+        found.append(_Link(cast("Kind", str(kind)), str(link.get("ref")), relation, str(digest)))
     return found

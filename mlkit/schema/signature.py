@@ -30,7 +30,7 @@ class Signature:
     Example:
         >>> signature = Signature.infer([{"distance": 1400.0, "carrier": "UA"}], [0.3])
         >>> print(signature)
-        distance: float64, carrier: string -> 0: float64
+        distance: float64, carrier: string -> float64
         >>> signature.check([{"distance": 1400.0}])
         Traceback (most recent call last):
         ...
@@ -66,10 +66,13 @@ class Signature:
 
     def __str__(self) -> str:
         sides = [self.inputs] if self.output is None else [self.inputs, self.output]
-        return " -> ".join(
+        texts = [
             ", ".join(f"{column.name}: {type_name(column.type)}" for column in side)
             for side in sides
-        )
+        ]
+        if self.output is not None and self.output.names == ["0"]:  # one column without a name
+            texts[1] = type_name(self.output.field(0).type)
+        return " -> ".join(texts)
 
     def check(self, data: Any) -> Any:
         """Give data in the form, the order and the types that the model took, or say why not.
@@ -184,7 +187,7 @@ class Signature:
                 raise Corrupt(f"{form!r} is no form of a model's input")
             given = None if output is None else _from_json(output)
             return cls(_from_json(inputs), given, cast("Form", form))
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise Corrupt("A signature is incomplete") from error
 
 
