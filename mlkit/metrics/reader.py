@@ -83,7 +83,9 @@ class PointColumns:
         steps = self.steps.get(key, [])
         whole = all(isinstance(step, int) for step in steps)
         columns = {
-            "step": pa.array(steps, pa.int64() if whole else pa.float64()),
+            "step": pa.array(steps, pa.int64())
+            if whole
+            else pa.array(map(float, steps), pa.float64()),
             "time": pa.array(self.times.get(key, ()), pa.timestamp("ns", tz="UTC")),
             "value": pa.array(self.values.get(key, ()), pa.float64()),
         }

@@ -1,7 +1,7 @@
-"""The writing side of segments: one `write(2)` a call, no lock, no fsync, nothing in between.
+"""The writing side of segments: one `write(2)` a call, no fsync, nothing in between.
 
 Bytes that `write(2)` took belong to the kernel, so they survive the death of the process by any
-signal. A file opened with `O_APPEND` takes each write whole, so threads share it without a lock.
+signal.
 """
 
 import errno
@@ -60,7 +60,7 @@ class RawFile(Protocol):
 class SegmentWriter:
     """Writes one segment: points at the speed of the log call, and events.
 
-    A writer belongs to one process; its threads may share it. When a write fails (a full disk, a
+    A writer belongs to one process, whose threads take turns. When a write fails (a full disk, a
     vanished mount) the OSError leaves here, and the caller goes on with a new segment.
 
     Args:
@@ -195,7 +195,13 @@ class SegmentWriter:
         if known is not None:
             return known
         number = next(self._numbers)
-        self._put(encode_keys(number, keys))
+        payload = encode_keys(number, keys)
+        if len(payload) > LONGEST:
+            message = (
+                f"The names of {len(keys)} metrics are {len(payload):,} bytes, which is too many"
+            )
+            raise InvalidInput(message, hint="Use shorter names, or log fewer in a call")
+        self._put(payload)
         layout = points_struct(len(keys))
         self._keys[number] = keys
         counters = tuple(map(self._counter, keys))

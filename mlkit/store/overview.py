@@ -20,7 +20,7 @@ def overview_of(store: "Store", title: str) -> Overview:
         url=store.url,
         made_at=now_ns(),
         title=title,
-        runs=list(store.runs),
+        runs=list(store.runs.readable()),
         datasets=[
             version
             for name in store.datasets.names()

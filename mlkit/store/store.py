@@ -118,13 +118,13 @@ class Store(Rooms):
         """
         from mlkit.query.search import search
 
-        runs = (run for run in self.runs if experiment is None or run.experiment == experiment)
+        runs = self.runs.readable(experiment)
         return search(runs, filter, order_by=order_by, limit=limit, clock=now_ns)
 
     def experiments(self) -> dict[str, int]:
         """Give the experiments by name, with the number of their runs."""
         counts: dict[str, int] = {}
-        for run in self.runs:
+        for run in self.runs.readable():
             counts[run.experiment] = counts.get(run.experiment, 0) + 1
         return dict(sorted(counts.items()))
 

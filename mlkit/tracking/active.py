@@ -1,6 +1,7 @@
 """A run that is being written: every `log_*` verb, and its end."""
 
 import os
+import threading
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +42,7 @@ class ActiveRun:
         name: Its name, if it has one.
         parent_id: The run within which it was started, if there was one.
         store_id: The id of the store that it is written to.
+        outer: The run that was current when this one was started, and is again after it.
         health: What became of calls that the storage didn't take.
 
     Example:
@@ -74,7 +76,9 @@ class ActiveRun:
             health=self.health,
         )
         self._points = self._journal.points
-        self._outer = current_run()
+        self.outer = current_run()
+        self._ending = threading.Lock()
+        self._sending = threading.RLock()
         self._status: str | None = None
 
     # Params, metrics, tags, notes
@@ -142,7 +146,7 @@ class ActiveRun:
 
     def log_text(self, text: str, name: str) -> None:
         """Keep text as a file in UTF-8."""
-        self._keep(content.Content(name, text.encode("utf-8", "surrogateescape")), "text")
+        self._keep(content.Content(name, text.encode("utf-8", "surrogatepass")), "text")
 
     def log_dict(self, values: Mapping[str, Any], name: str) -> None:
         """Keep a mapping as a JSON file.
@@ -232,15 +236,16 @@ class ActiveRun:
 
     def flush(self) -> None:
         """Send what waits on this machine to a store that can't be appended to."""
-        if not self.appends:
-            self._journal.roll()
-        with self.health.guarded("what waits is sent by the next flush, or by store.sync()"):
-            self._around.outbox.send(self._folder)
-            self._around.outbox.send(ROOT)
+        with self._sending:  # a second sender must not pass by what the first has locked
+            if not self.appends:
+                self._journal.roll()
+            with self.health.guarded("what waits is sent by the next flush, or by store.sync()"):
+                self._around.outbox.send(self._folder)
+                self._around.outbox.send(ROOT)
 
     def resumed(self, owner: Mapping[str, Any]) -> None:
         """Record that another process goes on with the run."""
-        self._event("resumed", {"owner": dict(owner)})
+        self._event("resumed", {"owner": dict(owner), "writer": self._journal.writer})
 
     def heartbeat(self) -> None:
         """Say that the run still lives; a background thread does it twice a minute."""
@@ -260,10 +265,14 @@ class ActiveRun:
         if status not in ENDINGS:
             message = f"{status!r} is no status that a run can end with"
             raise InvalidInput(message, hint=f"Use one of {', '.join(ENDINGS)}")
-        if self._status is not None:
+        if not self._ending.acquire(blocking=False):  # it ends once, whoever asks
             return
         if current_run() is self:
-            set_current(self._outer)
+            set_current(self.outer)
+        if os.getpid() != self._owner_pid:  # a forked child leaves the end to its parent
+            self._status = status
+            self._journal.close()
+            return
         if error:
             self._event("error", {"traceback": mask_text(error)})
         self._end(status)
@@ -322,23 +331,18 @@ class ActiveRun:
 
     def _end(self, status: str) -> None:
         """Write the end: what was captured, what waits, then the document that ends the run."""
-        if os.getpid() != self._owner_pid:  # a forked child leaves the end to its parent
-            self._status = status
-            self._journal.close()
-            return
         captured = self._capture.result()
         if captured and captured != self._state.provenance:
             self._event("provenance", {"values": captured})
         self._status = status
-        self._state.summary = self.summary
         self._journal.close()
-        if not self.appends:
+        self._state.summary = self.summary
+        if self.health.spooled or not self.appends:
             self.flush()
         self._write_end(status)
 
     def _write_end(self, status: str) -> None:
-        endings = self._earlier.endings
-        path = f"{self._folder}/end{f'-{endings + 1}' if endings else ''}.json"
+        """Write the document that ends the run, but never before what it covers."""
         data = encode_document(
             "run_end",
             {
@@ -351,14 +355,28 @@ class ActiveRun:
                 **self._state.to_json(),
             },
         )
-        try:
-            self._around.storage.create(path, data, durable=False)
-        except AlreadyExists as error:
-            self.health.fault(error, "another process has ended this run")
-        except OSError as error:
-            self.health.fault(error, f"its end waits in {self._around.outbox.folder}")
-            with self.health.guarded("its end is lost"):
-                self._around.outbox.put(path, data)
+        number = self._earlier.endings + 1
+        if any(self._around.outbox.waiting(self._folder)):
+            self._spool_end(number, data)
+            return
+        while True:
+            try:
+                self._around.storage.create(self._end_path(number), data, durable=False)
+            except AlreadyExists:  # another owner of the run was quicker
+                number += 1
+            except OSError as error:
+                self.health.fault(error, f"its end waits in {self._around.outbox.folder}")
+                self._spool_end(number, data)
+                return
+            else:
+                return
+
+    def _spool_end(self, number: int, data: bytes) -> None:
+        with self.health.guarded("its end is lost"):
+            self._around.outbox.put(self._end_path(number), data)
+
+    def _end_path(self, number: int) -> str:
+        return f"{self._folder}/end{f'-{number}' if number > 1 else ''}.json"
 
 
 def status_of(error: BaseException | None) -> str:

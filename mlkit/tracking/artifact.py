@@ -44,7 +44,7 @@ class Artifact:
 
     def text(self) -> str:
         """Give the content as text in UTF-8."""
-        return self.read().decode("utf-8", "surrogateescape")
+        return self.read().decode("utf-8", "surrogatepass")
 
     def download(self, folder: str | Path) -> Path:
         """Write the content below a folder, under the artifact's name, whole or not at all.

@@ -45,17 +45,23 @@ def verify_run(folder: str, files: Mapping[str, int], *, storage: Storage) -> It
         path = f"{folder}/{name}"
         try:
             if name.endswith(SEGMENT):
-                for gap in check_segment(storage.read(path), path):
-                    how = "were cut short by a kill" if gap.torn else "were damaged"
-                    what = f"{gap.size} bytes at {gap.offset} {how} and hold no whole record"
-                    yield Problem(path, what, hurts)
+                yield from _gaps(storage.read(path), path, hurts)
             elif name == "run.json":
                 decode_document(storage.read(path), "run", path)
             elif endings([name]):
                 covered |= decode_document(storage.read(path), "run_end", path)["segments"]
+        except (KeyError, TypeError) as error:
+            yield Problem(path, f"it lacks what it must hold: {error!r}", hurts)
         except (MlkitError, OSError) as error:
             yield Problem(path, str(error), hurts)
     for name, size in sorted(covered.items()):
         if files.get(name, 0) < size:
             lost = size - files.get(name, 0)
             yield Problem(f"{folder}/{name}", f"its last {lost} bytes are missing", hurts)
+
+
+def _gaps(data: bytes, path: str, hurts: tuple[str, ...]) -> Iterator[Problem]:
+    for gap in check_segment(data, path):
+        how = "were cut short by a kill" if gap.torn else "were damaged"
+        what = f"{gap.size} bytes at {gap.offset} {how} and hold no whole record"
+        yield Problem(path, what, hurts)

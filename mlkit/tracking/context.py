@@ -12,8 +12,11 @@ _current: ContextVar["ActiveRun | None"] = ContextVar("mlkit_current_run", defau
 
 
 def current_run() -> "ActiveRun | None":
-    """Give the innermost run that was started in this context, or None."""
-    return _current.get()
+    """Give the innermost run that was started in this context and isn't finished, or None."""
+    run = _current.get()
+    while run is not None and run.finished:
+        run = run.outer
+    return run
 
 
 def set_current(run: "ActiveRun | None") -> None:
@@ -30,7 +33,7 @@ def require_run(verb: str) -> "ActiveRun":
     Raises:
         NoActiveRun: There is none.
     """
-    run = _current.get()
+    run = current_run()
     if run is None:
         message = f"mlkit.{verb} was called while no run is active"
         hint = (

@@ -40,16 +40,32 @@ def tracked(
 ) -> Tracked[P, R]:
     """Give a function whose every call is a run; see `mlkit.track`."""
     signature = inspect.signature(function)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        message = f"{function.__name__} is a generator, whose call runs nothing yet"
+        raise InvalidInput(message, hint="Write 'with mlkit.start_run(…)' inside it instead")
+
+    def start(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> ActiveRun:
+        params = arguments_of(signature, args, kwargs)
+        run = start_run(experiment, name=name or function.__name__, tags=tags)
+        run.log_params(params)
+        return run
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        with start_run(experiment, name=name or function.__name__, tags=tags) as run:
-            run.log_params(arguments_of(signature, args, kwargs))
+        with start(args, kwargs) as run:
             result = function(*args, **kwargs)
             log_result(run, result)
             return result
 
-    wrapper = cast("Tracked[P, R]", call)
+    @functools.wraps(function)
+    async def call_async(*args: P.args, **kwargs: P.kwargs) -> Any:
+        with start(args, kwargs) as run:
+            result = await cast("Any", function(*args, **kwargs))
+            log_result(run, result)
+            return result
+
+    is_async = inspect.iscoroutinefunction(function)
+    wrapper = cast("Tracked[P, R]", call_async if is_async else call)
     wrapper.__mlkit_experiment__ = experiment
     return wrapper
 

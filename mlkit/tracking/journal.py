@@ -25,8 +25,9 @@ from mlkit.tracking.outbox import Outbox
 class Journal:
     """Writes the events and points of one run from one process.
 
-    Threads share a journal. The lock is taken only to open or leave a segment, never by the log
-    call itself.
+    Threads share a journal. A lock of the process keeps one of them from closing the file that
+    another writes to; it is free in a fork's child, and the thread that holds it may take it
+    again, so a signal's handler may log.
 
     Attributes:
         folder: The run's folder in the store.
@@ -67,25 +68,28 @@ class Journal:
 
     def points(self, values: Mapping[str, SupportsFloat], step: float | None) -> None:
         """Write points; see `SegmentWriter.points`."""
-        try:
-            self._segment.points(values, step)
-        except OSError as error:
-            self._leave(error)
-            self.points(values, step)
+        with self._lock:
+            try:
+                self._segment.points(values, step)
+            except OSError as error:
+                self._leave(error)
+                self.points(values, step)
 
     def event(self, name: str, body: Mapping[str, Any]) -> None:
         """Write an event; see `SegmentWriter.event`."""
-        try:
-            self._segment.event(name, body)
-        except OSError as error:
-            self._leave(error)
-            self.event(name, body)
+        with self._lock:
+            try:
+                self._segment.event(name, body)
+            except OSError as error:
+                self._leave(error)
+                self.event(name, body)
 
     def summary(self) -> dict[str, float]:
         """Give the last value of each key that this process has logged."""
-        newest = dict(self._summary)
-        if isinstance(self._segment, SegmentWriter):
-            newest.update(self._segment.last())
+        with self._lock:
+            newest = dict(self._summary)
+            if isinstance(self._segment, SegmentWriter):
+                newest.update(self._segment.last())
         return {key: value for key, (_, value) in newest.items()}
 
     def roll(self) -> None:
@@ -101,7 +105,8 @@ class Journal:
     def close(self) -> None:
         """End the journal; what is written later raises RunFinished."""
         with self._lock:
-            self.roll()
+            if isinstance(self._segment, SegmentWriter):
+                self._retire(self._segment)
             self._segment = _Finished(self.folder)
 
     @property
@@ -112,8 +117,6 @@ class Journal:
     def open(self) -> SegmentWriter:
         """Open a segment at the first place that takes one, and give its writer."""
         with self._lock:
-            if isinstance(self._segment, SegmentWriter):  # another thread was quicker
-                return self._segment
             while self._places:
                 name = f"{self.folder}/{self.writer}-{next(self._numbers)}.seg"
                 try:
@@ -133,10 +136,9 @@ class Journal:
         """Leave the segment that failed and take the next place; a strict run raises."""
         if self._health.strict and isinstance(error, StorageFault):
             raise error
-        with self._lock:
-            if isinstance(self._segment, SegmentWriter):
-                self._demote(error)
-                self._retire(self._segment)
+        if isinstance(self._segment, SegmentWriter):
+            self._demote(error)
+            self._retire(self._segment)
 
     def _retire(self, segment: SegmentWriter) -> None:
         self._segment = _Unopened(self)

@@ -72,13 +72,17 @@ class Outbox:
         """
         sent = 0
         for path in self.waiting(prefix):
-            with (self.folder / path).open("rb") as file:
+            try:
+                file = (self.folder / path).open("rb")
+            except FileNotFoundError:  # another process was sending it too
+                continue
+            with file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     continue
                 self._send(path, file)
-            (self.folder / path).unlink(missing_ok=True)
+                (self.folder / path).unlink(missing_ok=True)
             sent += 1
         self._tidy(prefix)
         return sent

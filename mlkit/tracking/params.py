@@ -8,6 +8,7 @@ from mlkit._core.masking import mask_value
 from mlkit.errors import InvalidInput
 
 _DEEPEST = 32
+_HUGE = 1 << 4096
 
 
 def plain_params(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,22 +69,30 @@ def check_key(key: object, what: str) -> str:
 
 
 def _plain(value: Any, key: str, depth: int) -> Any:
+    if isinstance(value, Enum):
+        value = value.value
+    if callable(getattr(value, "item", None)) and getattr(value, "shape", None) == ():
+        value = value.item()  # a numpy scalar or a tensor of one element
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, Enum):
-        return _plain(value.value, key, depth)
-    for kind in (int, float, str):  # subclasses too, such as numpy.float64, become the plain type
+    if isinstance(value, int) and abs(value) >= _HUGE:
+        return hex(value)  # Python and many JSON readers refuse so many decimal digits
+    for kind in (int, float, str):  # of a subclass the plain type is kept
         if isinstance(value, kind):
             return kind(value)
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        return _nested(value, key, depth + 1)
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - a stranger's __str__ must not stop the training
+        return f"<{type(value).__name__}>"
+
+
+def _nested(value: Any, key: str, depth: int) -> Any:
     if depth > _DEEPEST:
         message = f"The param {key!r} is nested too deeply"
         raise InvalidInput(message, hint=f"Keep at most {_DEEPEST} levels, or log it as a file")
     if isinstance(value, Mapping):
-        return {str(name): _plain(item, key, depth + 1) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item, key, depth + 1) for item in value]
-    if isinstance(value, set | frozenset):
-        return [_plain(item, key, depth + 1) for item in sorted(value, key=str)]
-    if callable(getattr(value, "item", None)) and getattr(value, "shape", None) == ():
-        return _plain(value.item(), key, depth + 1)
-    return str(value)
+        return {str(name): _plain(item, key, depth) for name, item in value.items()}
+    items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
+    return [_plain(item, key, depth) for item in items]

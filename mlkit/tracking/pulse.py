@@ -78,7 +78,8 @@ class Pulse:
         error = getattr(sys, "last_value", None)  # what the interpreter died of, if it did
         for run in reversed(self.runs()):  # a child before its parent
             trace = "".join(traceback.format_exception(error)) if error else ""
-            run.finish(status_of(error), error=trace)
+            with suppress(OSError):  # of a strict run; the others must end too
+                run.finish(status_of(error), error=trace)
 
     def _first(self, run: ActiveRun) -> float:
         return HEARTBEAT_SECONDS if run.appends else _TICK

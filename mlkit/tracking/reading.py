@@ -1,13 +1,14 @@
 """A run that is read: what its folder says, whether it is finished, alive or lost."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import Clock, parse_iso
 from mlkit._core.codec import decode_document
 from mlkit._core.names import unknown
-from mlkit.errors import Corrupt, NotFound
+from mlkit.errors import Corrupt, MlkitError, NotFound
 from mlkit.metrics.reader import PointColumns, read_segment
 from mlkit.metrics.records import Event, Points
 from mlkit.objects.blobs import Blobs
@@ -95,13 +96,12 @@ class Run:
     @property
     def ended_at(self) -> int | None:
         """When it ended, alike; None while it hasn't."""
-        ended = parse_iso(self._end["ended_at"]) if self._end else 0
-        return ended if ended > self._state.resumed else None
+        return parse_iso(self._end["ended_at"]) if self._has_ended else None
 
     @property
     def status(self) -> str:
         """`RUNNING`, `FINISHED`, `FAILED`, `KILLED`, or `LOST` when its process is gone."""
-        if self.ended_at is not None:
+        if self._has_ended:
             return str(self._end["status"])
         lost = is_lost(
             self._state.owner or self._head["owner"],
@@ -184,6 +184,7 @@ class Run:
         """
         import pyarrow as pa
 
+        self._require_whole()
         columns = PointColumns()
         for name in self._segments:
             for record in self._records(name):
@@ -274,16 +275,46 @@ class Run:
         return sorted(name for name in self._files if name.endswith(SEGMENT))
 
     @cached_property
+    def _has_ended(self) -> bool:
+        """Whether the run has ended; one that was resumed ends with the writer that did."""
+        resumer = self._state.resumer
+        if not resumer:
+            return bool(self._end)
+        documents = [self._document(name, "run_end") for name in endings(self._files)]
+        return any(document["writer"] == resumer for document in documents)
+
+    @cached_property
     def _state(self) -> RunState:
-        """What the run has said: its end's summary, and what that doesn't cover."""
+        """What the run has said: its end's summary, or all its records where that lacks some."""
         end = self._end
         covered = end["segments"] if end else {}
-        rest = [name for name in self._segments if covered.get(name) != self._files[name]]
-        state = RunState.from_json(end) if end else RunState(tags=dict(self._head["tags"]))
-        records = [record for name in rest for record in self._records(name)]
-        for record in sorted(records, key=lambda record: record.time):
-            state.apply(record)
-        return state
+        with self._understood("its documents"):
+            if end and all(covered.get(name) == self._files[name] for name in self._segments):
+                return RunState.from_json(end)
+            state = RunState(tags=dict(self._head["tags"]))
+            records = [record for name in self._segments for record in self._records(name)]
+            for record in sorted(records, key=lambda record: record.time):
+                state.apply(record)
+            return state
+
+    def check(self) -> None:
+        """Read what the run is and says, though not its points.
+
+        Raises:
+            Corrupt: A document or segment was damaged.
+            NewerFormat: A newer mlkit wrote it.
+        """
+        _ = self.status, self.started_at
+
+    def _require_whole(self) -> None:
+        """Raise when the end of the run covers more than is here."""
+        covered = self._end["segments"] if self._end else {}
+        lacking = {name: size - self._files.get(name, 0) for name, size in covered.items()}
+        lost = [f"{name} lacks {size:,} bytes" for name, size in lacking.items() if size > 0]
+        if lost:
+            host = self._head["owner"].get("host", "")
+            hint = f"If they wait on the run's machine ({host}), run store.sync() there"
+            raise Corrupt(f"Run {self.id} isn't whole: {'; '.join(lost)}", hint=hint)
 
     def _records(self, name: str) -> Iterator[Event | Points]:
         path = f"{self._folder}/{name}"
@@ -291,7 +322,40 @@ class Run:
 
     def _document(self, name: str, kind: str) -> dict[str, Any]:
         path = f"{self._folder}/{name}"
-        return decode_document(self._storage.read(path), kind, path)
+        document = decode_document(self._storage.read(path), kind, path)
+        needed = _HEAD if kind == "run" else _END
+        for field, shape in needed.items():
+            if not isinstance(document.get(field), shape):
+                message = f"{path} has no usable field {field!r}"
+                raise Corrupt(message, hint="It wasn't written by mlkit, or was tampered with")
+        return document
+
+    @contextmanager
+    def _understood(self, what: str) -> Iterator[None]:
+        """Raise Corrupt for what proves itself but isn't what it must be."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, MlkitError):
+                raise
+            message = f"Run {self.id} can't be understood from {what}: {error!r}"
+            raise Corrupt(message) from error
+
+
+_HEAD = {"id": str, "experiment": str, "tags": dict, "started_at": str, "user": str, "owner": dict}
+_END = {
+    "writer": str,
+    "status": str,
+    "ended_at": str,
+    "segments": dict,
+    "params": dict,
+    "tags": dict,
+    "notes": list,
+    "summary": dict,
+    "artifacts": dict,
+    "inputs": list,
+    "outputs": list,
+}
 
 
 def _with_key(table: "pa.Table", key: str) -> "pa.Table":

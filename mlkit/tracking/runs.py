@@ -1,5 +1,6 @@
 """The runs of a store: started, resumed, found again."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -7,8 +8,7 @@ from mlkit._core.clock import iso
 from mlkit._core.codec import encode_document
 from mlkit._core.ids import is_uuid7, uuid7
 from mlkit._core.masking import mask_text
-from mlkit._core.names import unknown
-from mlkit.errors import InvalidInput
+from mlkit.errors import Corrupt, InvalidInput, NewerFormat, NotFound
 from mlkit.objects.verify import Problem
 from mlkit.provenance.capture import Captures
 from mlkit.provenance.environment import user
@@ -25,6 +25,10 @@ from mlkit.tracking.surroundings import Earlier, Surroundings
 
 _FOLDER = "runs"
 _SHORTEST = 4
+
+
+class DamagedRunWarning(UserWarning):
+    """Runs that are damaged, or of a newer format, are missing in what was asked for."""
 
 
 class Runs:
@@ -92,7 +96,8 @@ class Runs:
         if len(found) > 1:
             message = f"{len(found)} runs begin with {run_id!r}"
             raise InvalidInput(message, hint=f"Write more of the id, such as {found[0]}")
-        raise unknown("run", run_id, self.ids()[-5:])
+        message = f"There is no run {run_id!r} among {len(self):,}"
+        raise NotFound(message, hint="store.search_runs() lists them, the newest first")
 
     def ids(self) -> list[str]:
         """Give the ids of all runs, the oldest first."""
@@ -120,6 +125,31 @@ class Runs:
         for run_id in sorted(folders):
             if "run.json" in folders[run_id]:  # else its first segment came before it
                 yield self._run(run_id, folders[run_id])
+
+    def readable(self, experiment: str | None = None) -> Iterator[Run]:
+        """Give the runs that can be read, the oldest first; a warning names those that can't.
+
+        Args:
+            experiment: Only runs of this experiment.
+        """
+        wanted = None if experiment is None else mask_text(experiment)
+        damaged = []
+        for run in self:
+            try:
+                if wanted is not None and run.experiment != wanted:
+                    continue
+                run.check()
+            except (Corrupt, NewerFormat, NotFound) as error:
+                damaged.append(f"{run.id} ({error.message})")
+                continue
+            yield run
+        if damaged:
+            count = "1 run" if len(damaged) == 1 else f"{len(damaged)} runs"
+            message = (
+                f"{count} can't be read and is left out: {'; '.join(damaged[:5])}. "
+                "store.verify() says what is wrong"
+            )
+            warnings.warn(message, DamagedRunWarning, stacklevel=2)
 
     def __len__(self) -> int:
         return len(self.ids())
@@ -160,7 +190,7 @@ class Runs:
     def _resumed(self, run_id: str, experiment: str) -> Earlier:
         """Give what an earlier run was, to go on from it."""
         run = self.get(run_id)
-        if run.experiment != experiment:
+        if run.experiment != mask_text(experiment):
             message = f"Run {run.id} belongs to {run.experiment!r}, not to {experiment!r}"
             raise InvalidInput(message, hint="Resume it in its own experiment")
         return run.earlier()
@@ -170,12 +200,15 @@ class Runs:
         data = encode_document("run", head)
         outbox = self._around.outbox
         if not head["appends"]:  # sent with the rest, so that starting waits for no network
-            with health.guarded("nothing of this run is kept"):
-                outbox.put(path, data)
+            self._spool(health, path, data)
             return
         try:
             self._around.storage.create(path, data, durable=False)
         except OSError as error:
             health.fault(error, f"what it logs waits in {outbox.folder}")
-            with health.guarded("nothing of this run is kept"):
-                outbox.put(path, data)
+            self._spool(health, path, data)
+
+    def _spool(self, health: Health, path: str, data: bytes) -> None:
+        with health.guarded("nothing of this run is kept"):
+            self._around.outbox.put(path, data)
+            health.spooled += 1

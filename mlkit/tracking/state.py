@@ -24,7 +24,7 @@ class RunState:
         provenance: Code, packages and machine.
         error: The traceback of a run that failed.
         owner: The process that resumed the run; empty while its first one owns it.
-        resumed: When it was resumed last, in nanoseconds since 1970, UTC; 0 if it never was.
+        resumer: The writer that resumed it last; empty if none did.
         newest: The time of the newest record, in nanoseconds since 1970, UTC; 0 without one.
     """
 
@@ -38,7 +38,7 @@ class RunState:
     provenance: dict[str, Any] = field(factory=dict)
     error: str = ""
     owner: dict[str, Any] = field(factory=dict)
-    resumed: int = 0
+    resumer: str = ""
     newest: int = 0
 
     def apply(self, record: Event | Points) -> None:
@@ -66,7 +66,7 @@ class RunState:
             case "error":
                 self.error = body["traceback"]
             case "resumed":
-                self.owner, self.resumed = dict(body["owner"]), record.time
+                self.owner, self.resumer = dict(body["owner"]), body["writer"]
             case _:  # a heartbeat, or an event of a later version
                 pass
 

@@ -127,15 +127,6 @@ def test_a_strict_run_raises_when_no_segment_can_be_opened(tmp_path, broken):
     run.finish()
 
 
-def test_an_end_that_another_process_wrote_is_not_overwritten(store):
-    run = store.start_run("two")
-    other = store.start_run("two", resume=run.id)
-    other.finish("KILLED")
-    with pytest.warns(TrackingWarning, match="another process has ended this run"):
-        run.finish()
-    assert store.run(run.id).status == "KILLED"
-
-
 class Sent:
     """A store that can't append, as object stores can't."""
 
