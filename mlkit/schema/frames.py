@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from mlkit.errors import InvalidInput
+from mlkit._core.names import parse_reference
+from mlkit.errors import InvalidInput, InvalidName
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -328,6 +329,8 @@ def _described(data: Any) -> str:
 def _hint(data: Any) -> str:
     if callable(getattr(data, "toarray", None)):
         return "It is sparse: make it dense with .toarray()"
+    if isinstance(data, str) and _is_reference(data):
+        return f"A reference is read by store.dataset({data!r})"
     dtype = getattr(data, "dtype", None)
     if getattr(dtype, "names", None):
         return "Make it a dict of columns: {name: array[name] for name in array.dtype.names}"
@@ -335,6 +338,14 @@ def _hint(data: Any) -> str:
         "Use a frame of pandas, polars or Arrow, a numpy array of one or two dimensions, "
         "a dict of columns, or a list of dicts"
     )
+
+
+def _is_reference(text: str) -> bool:
+    try:
+        parse_reference(text, "dataset")
+    except InvalidName:
+        return False
+    return True
 
 
 def _is(data: Any, module: str, *names: str) -> bool:

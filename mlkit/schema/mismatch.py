@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SHOWN = 8
+_NEAR = 0.75
 _POLARS = {"bool": "Boolean", "string": "String", "date32": "Date"}
 
 
@@ -76,7 +77,10 @@ class Mismatch:
         missing = [name for name in self.missing if name not in renames.values()]
         extra = [name for name in self.extra if name not in renames]
         if renames:
-            yield _rename(self.form, renames)
+            meant = ", ".join(f"{old!r} to {new!r}" for old, new in list(renames.items())[:_SHOWN])
+            more = f" and {len(renames) - _SHOWN} more" if len(renames) > _SHOWN else ""
+            code = _rename(self.form, renames)
+            yield f"Did you mean: rename {meant}{more}" + (f"; {code}" if code else "")
         if missing:
             yield f"Add {_list(missing)}"
         if extra:
@@ -86,12 +90,18 @@ class Mismatch:
     def _renames(self) -> dict[str, str]:
         """Pair extra columns with missing ones whose names are near."""
         renames: dict[str, str] = {}
-        for name in self.missing:
-            left = [extra for extra in self.extra if extra not in renames]
-            near = difflib.get_close_matches(name, left, n=1, cutoff=0.75)
-            if near:
-                renames[near[0]] = name
+        for cutoff in (1.0, _NEAR):  # names that differ by capitals and signs only come first
+            for name in self.missing:
+                left = {_bare(extra): extra for extra in self.extra if extra not in renames}
+                if name not in renames.values():
+                    near = difflib.get_close_matches(_bare(name), left, n=1, cutoff=cutoff)
+                    renames |= {left[found]: name for found in near}
         return renames
+
+
+def _bare(name: str) -> str:
+    """A name without capitals and what joins its words; nothing is left out of a name of signs."""
+    return "".join(filter(str.isalnum, name.casefold())) or name
 
 
 def _columns(names: Sequence[str]) -> str:
@@ -110,7 +120,7 @@ def _rename(form: str, renames: Mapping[str, str]) -> str:
     if form in {"polars", "arrow"}:
         method = "rename" if form == "polars" else "rename_columns"
         return f"X = X.{method}({dict(renames)!r})"
-    return ", ".join(f"rename {old!r} to {new!r}" for old, new in renames.items())
+    return ""
 
 
 def _drop(form: str, names: Sequence[str]) -> str:

@@ -53,7 +53,7 @@ def test_it_refuses_what_does_not_fit_before_the_model_sees_it(delay):
 
 def test_its_signature_says_what_it_takes(delay):
     loaded, _, _ = delay
-    assert str(loaded.signature) == "distance: float64, hour: int64, carrier: string -> 0: bool"
+    assert str(loaded.signature) == "distance: float64, hour: int64, carrier: string -> bool"
 
 
 def test_a_model_that_took_arrays_takes_arrays(models):

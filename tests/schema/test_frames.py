@@ -179,3 +179,11 @@ def test_no_library_is_imported_that_the_caller_has_not():
         "assert 'polars' not in sys.modules\n"  # pyarrow itself looks for pandas
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_reference_is_told_how_to_be_read():
+    with pytest.raises(InvalidInput, match=r"read by store\.dataset\('customers:1'\)"):
+        to_arrow("customers:1")
+    with pytest.raises(InvalidInput) as caught:
+        to_arrow("no reference, but a sentence")
+    assert "store.dataset" not in str(caught.value)

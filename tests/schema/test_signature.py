@@ -28,7 +28,7 @@ def said_by(signature, data):
 
 
 def test_it_is_made_of_an_example_and_the_output_for_it():
-    assert str(SIGNATURE) == "distance: float64, hour: int64, carrier: string -> 0: float64"
+    assert str(SIGNATURE) == "distance: float64, hour: int64, carrier: string -> float64"
     assert SIGNATURE.form == "pandas"
 
 
@@ -219,7 +219,29 @@ def test_very_many_extra_columns_are_counted():
 )
 def test_a_misspelt_column_gets_its_name_suggested(make, fix):
     data = {"distence": [1.0], "hour": [1], "carrier": ["UA"]}
-    assert fix in said_by(SIGNATURE, make(data))
+    said = said_by(SIGNATURE, make(data))
+    assert "Did you mean: rename 'distence' to 'distance'" in said
+    assert fix in said
+
+
+def test_capitals_and_signs_make_no_other_name():
+    signature = Signature.infer(pd.DataFrame({"age": [1], "pages": [1], "day_of_week": [1]}))
+    said = said_by(signature, pd.DataFrame({"Pages": [1], "Age": [1], "Day of Week": [1]}))
+    meant = {"Age": "age", "Pages": "pages", "Day of Week": "day_of_week"}
+    assert f"X = X.rename(columns={meant})" in said
+    assert "drop" not in said
+
+
+def test_many_names_that_were_meant_are_counted():
+    names = [f"column {letter}" for letter in "abcdefghij"]
+    signature = Signature.infer(pd.DataFrame({name: [1] for name in names}))
+    said = said_by(signature, pd.DataFrame({name.upper(): [1] for name in names}))
+    assert "'COLUMN H' to 'column h' and 2 more; X = X.rename(" in said
+
+
+def test_an_output_of_one_column_without_a_name_is_its_type():
+    assert str(Signature.infer([[1]], [True])) == "0: int64 -> bool"
+    assert str(Signature.infer([[1]], {"late": [True]})) == "0: int64 -> late: bool"
 
 
 @pytest.mark.parametrize(
