@@ -63,13 +63,13 @@ def check_name(name: str, what: str) -> str:
 
 
 def check_alias(alias: str) -> str:
-    """Give the alias back when it is one: a name, but neither `latest` nor a number.
+    """Give the alias back when it is one: a name, but neither `latest` in any case nor a number.
 
     Raises:
         InvalidName: It isn't.
     """
     check_name(alias, "alias")
-    if alias == LATEST or alias.isdecimal():
+    if alias.casefold() == LATEST or alias.isdecimal():
         message = f"{alias!r} can't be an alias: it already means a version"
         raise InvalidName(message, hint="Use a word such as 'prod'")
     return alias

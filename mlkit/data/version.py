@@ -114,6 +114,11 @@ class DatasetVersion:
     @cached_property
     def _files(self) -> tuple[FileEntry, ...]:
         entries = self._reader.manifest(self._manifest)
+        if self.kind == "table" and [entry.path for entry in entries] != [FILE]:
+            raise Corrupt(
+                f"{self.ref} is a table, and its files aren't {FILE!r} alone",
+                hint="The version was not made by mlkit, or was tampered with",
+            )
         for entry in entries:
             if (entry.source is not None) != (self.kind == "reference"):
                 what = "isn't" if self.kind == "reference" else "is"
@@ -286,7 +291,8 @@ class DatasetVersion:
             if entry.path == path:
                 return entry
         names = [entry.path for entry in files]
-        hint = near(path, names) or f"It has {len(files):,} files, such as {names[0]!r}"
+        known = f", such as {names[0]!r}" if names else ""
+        hint = near(path, names) or f"It has {len(files):,} files{known}"
         raise NotFound(f"{self.ref} has no file {path!r}", hint=hint)
 
     def _require_table(self) -> None:

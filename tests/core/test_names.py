@@ -26,7 +26,7 @@ def test_names_that_some_storage_cant_hold_are_refused(name):
         check_name(name, "dataset")
 
 
-@pytest.mark.parametrize("alias", ["latest", "3", "../x"])
+@pytest.mark.parametrize("alias", ["latest", "Latest", "LATEST", "3", "../x"])
 def test_words_that_mean_a_version_are_no_aliases(alias):
     with pytest.raises(InvalidName):
         check_alias(alias)
