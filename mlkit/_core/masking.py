@@ -5,54 +5,17 @@ can't hide; they are a net, not a vault.
 """
 
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-MASK = "[masked]"
+from mlkit._core.assigned_secrets import is_secret_key, mask_assigned, mask_word
+from mlkit._core.secret_shapes import MASK, mask_private_keys, mask_shapes
 
-_KEY = re.compile(
-    r"(?:^|[^a-z])(?:pass(?:word|wd|phrase)?|pwd|secret|tokens?|credentials?|auth(?:orization)?|"
-    r"(?:api|access|private|secret|account|signing|encryption)[ _.-]?keys?|"
-    r"connection[ _.-]?string|cookies?|sas)(?:$|[^a-z])",
-)
-_NO_SECRET = re.compile(r"(?:max|min|num|n|total|count|pad|eos|bos|special|new)[ _.-]?tokens?")
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_SHAPES = (
-    re.compile(
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
-    ),
-    re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),  # AWS access key id
-    re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}\b|\bgithub_pat_[A-Za-z0-9_]{30,}\b"),
-    re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}"),
-    re.compile(r"\bsk-[A-Za-z0-9_-]{20,}"),
-    re.compile(r"\bhf_[A-Za-z0-9]{30,}\b"),
-    re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
-    re.compile(r"\bAIza[A-Za-z0-9_-]{35}"),
-    re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"),  # JSON web token
-)
-_IN_URL = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^/\s@:'\"]*:[^/\s'\"]*@", re.IGNORECASE)
-_SIGNATURE = re.compile(
-    r"(?P<key>[?&](?:sig|signature|token|X-Amz-[A-Za-z-]+)=)[^&\s'\"]+", re.IGNORECASE
-)
-_ASSIGNED = re.compile(
-    r"(?P<key>[\"']?(?P<name>[A-Za-z_][A-Za-z0-9_.-]{0,60})[\"']?\s{0,3}[=:]\s{0,3})"
-    r"(?P<value>\"[^\"\n]{1,400}\"|'[^'\n]{1,400}'|[^\s\"',;]{1,400})"
-)
-_FLAG = re.compile(r"(?P<key>--(?P<name>[A-Za-z][A-Za-z0-9_.-]{0,60})\s{1,3})(?P<value>[^\s-]\S*)")
+__all__ = ["MASK", "is_secret_key", "mask_argv", "mask_text", "mask_value"]
+
 _SHORTEST = 6
-
-
-def is_secret_key(key: str) -> bool:
-    """Tell whether the value of a key, an option or a variable should be hidden.
-
-    Example:
-        >>> is_secret_key("aws_secret_access_key"), is_secret_key("max_tokens")
-        (True, False)
-    """
-    words = _CAMEL.sub("_", key).lower()
-    return _KEY.search(_NO_SECRET.sub("", words)) is not None
+_PASSES = 4
 
 
 def mask_text(text: str, environ: Mapping[str, str] | None = None) -> str:
@@ -69,30 +32,25 @@ def mask_text(text: str, environ: Mapping[str, str] | None = None) -> str:
         >>> mask_text("postgres://me:hunter2@host/db")
         'postgres://[masked]@host/db'
     """
-    for value in _secrets_of(os.environ if environ is None else environ):
-        text = text.replace(value, MASK)
-    for shape in _SHAPES:
-        text = shape.sub(MASK, text)
-    text = _IN_URL.sub(rf"\g<scheme>{MASK}@", text)
-    text = _SIGNATURE.sub(rf"\g<key>{MASK}", text)
-    text = _ASSIGNED.sub(_mask_assigned, text)
-    return _FLAG.sub(_mask_assigned, text)
+    values = _OWN.secrets() if environ is None else _secrets_of(environ)
+    for _ in range(_PASSES):
+        masked = _masked_once(text, values)
+        if masked == text:
+            break
+        text = masked  # what was hidden may show another secret beside it
+    return text
 
 
 def mask_value(key: str, value: object) -> object:
     """Give the value of a key, masked when the key or the value looks secret; nested ones too.
 
+    Below the key of a secret all is masked but None, bools and the names of a mapping.
+
     Example:
         >>> mask_value("login", {"user": "ann", "password": "hunter2"})
         {'user': 'ann', 'password': '[masked]'}
     """
-    if isinstance(value, Mapping):
-        return {name: mask_value(str(name), item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [mask_value(key, item) for item in value]
-    if isinstance(value, str):
-        return MASK if value and is_secret_key(key) else mask_text(value)
-    return value
+    return _masked(value, secret=is_secret_key(key))
 
 
 def mask_argv(argv: list[str]) -> list[str]:
@@ -102,15 +60,65 @@ def mask_argv(argv: list[str]) -> list[str]:
         >>> mask_argv(["train.py", "--api-key", "abcdef", "--lr", "0.1"])
         ['train.py', '--api-key', '[masked]', '--lr', '0.1']
     """
-    masked = [mask_text(word) for word in argv]
-    for index, word in enumerate(argv[:-1]):
-        if word.startswith("-") and "=" not in word and is_secret_key(word.lstrip("-")):
-            masked[index + 1] = MASK
-    return masked
+    masked = [mask_word(word) or mask_text(word) for word in argv]
+    return [MASK if _is_told(argv, place) else word for place, word in enumerate(masked)]
 
 
-def _mask_assigned(match: re.Match[str]) -> str:
-    return f"{match['key']}{MASK}" if is_secret_key(match["name"]) else match[0]
+def _masked_once(text: str, values: Sequence[str]) -> str:
+    for value in values:
+        text = text.replace(value, MASK)
+    return mask_shapes(mask_assigned(mask_private_keys(text)))
+
+
+def _masked(value: object, *, secret: bool) -> object:
+    if isinstance(value, Mapping):
+        return {
+            mask_text(str(name)): _masked(item, secret=secret or is_secret_key(str(name)))
+            for name, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [
+            _masked(item, secret=secret or _is_told(value, place))
+            for place, item in enumerate(value)
+        ]
+    if value is None or isinstance(value, bool) or value == "":
+        return value
+    if secret:
+        return MASK
+    if isinstance(value, str):
+        return (mask_word(value) if value.startswith("-") else None) or mask_text(value)
+    return value
+
+
+def _is_told(words: Sequence[object], place: int) -> bool:
+    """Tell whether the word before is an option that takes a secret."""
+    option = words[place - 1] if place else None
+    return (
+        isinstance(option, str)
+        and option.startswith("-")
+        and "=" not in option
+        and is_secret_key(option.lstrip("-"))
+    )
+
+
+class _OwnEnvironment:
+    """The secrets in the environment of the process, found anew when a variable changed."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[dict[object, object], list[str]] | None = None
+
+    def secrets(self) -> list[str]:
+        # Going through os.environ decodes every variable; comparing what it holds does not.
+        now: dict[object, object] | None = getattr(os.environ, "_data", None)
+        if not isinstance(now, dict):
+            return _secrets_of(os.environ)
+        seen = self._seen
+        if seen is None or seen[0] != now:
+            seen = self._seen = (dict(now), _secrets_of(os.environ))
+        return seen[1]
+
+
+_OWN = _OwnEnvironment()
 
 
 def _secrets_of(environ: Mapping[str, str]) -> list[str]:
@@ -118,14 +126,12 @@ def _secrets_of(environ: Mapping[str, str]) -> list[str]:
     values = {
         value
         for key, value in environ.items()
-        if len(value) >= _SHORTEST and _is_secret(key) and not _is_place(value)
+        if len(value) >= _SHORTEST
+        and value not in MASK
+        and is_secret_key(key)
+        and not _is_place(value)
     }
     return sorted(values, key=lambda value: (-len(value), value))
-
-
-@lru_cache(maxsize=4096)
-def _is_secret(key: str) -> bool:
-    return is_secret_key(key)
 
 
 @lru_cache(maxsize=4096)
