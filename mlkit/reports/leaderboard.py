@@ -61,7 +61,7 @@ def leaderboard(runs: Sequence[RunLike]) -> Markup:
     params = _differing([run.params for run in ranked])
     named = any(run.name for _, run in shown)
     heads = [
-        *(["data"] if several else []),
+        *(["read"] if several else []),
         "run",
         *(["name"] if named else []),
         "status",

@@ -56,7 +56,7 @@ def _labels(checks: Sequence[MonitorReport]) -> list[str]:
     for check in checks:
         versions.setdefault(label(check), set()).add(check.version)
     return [
-        f"{label(one)}, version {one.version}" if len(versions[label(one)]) > 1 else label(one)
+        f"{label(one)}, v{one.version}" if len(versions[label(one)]) > 1 else label(one)
         for one in checks
     ]
 

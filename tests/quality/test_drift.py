@@ -159,6 +159,12 @@ def test_a_few_missing_values_among_few_rows_are_chance():
     assert not column([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, None]).drifted
 
 
+def test_a_certain_but_small_change_of_missing_values_does_not_drift():
+    found = column([1.0] * 10_000, [1.0] * 9_800 + [None] * 200)
+    assert found.p_missing < 1e-6
+    assert not found.drifted
+
+
 def test_constant_columns_are_fine():
     same, other = column([1.0] * 100, [1.0] * 100), column([1.0] * 100, [2.0] * 100)
     assert (same.drifted, same.wasserstein_scaled) == (False, 0.0)

@@ -57,7 +57,7 @@ def test_the_best_of_the_same_data_is_highlighted(run):
     html = leaderboard([run(1, auc=0.7, data=data), run(2, auc=0.8, data=data), run(3)])
     assert html.count("mlk-strong") == 1
     assert "can&#x27;t be compared" not in html
-    assert ">data<" not in html
+    assert ">read<" not in html
 
 
 def test_runs_on_other_data_are_grouped_and_none_is_highlighted(run):
@@ -72,6 +72,7 @@ def test_runs_on_other_data_are_grouped_and_none_is_highlighted(run):
     assert order(html) == [3, 1, 2, 4]
     assert "mlk-strong" not in html
     assert "figures of different data can&#x27;t be compared" in html
+    assert ">read<" in html
     assert ">flights:1<" in html
 
 

@@ -98,7 +98,7 @@ def heats(html):
 def test_windows_that_several_versions_looked_at_are_told_apart(model, check):
     html = shown(model, check(1), check(2), check(2, 2))
     heads = re.findall(r"<th[^>]*>([^<]*)</th>", html[html.index("mlk-heat") :])
-    assert heads[:4] == ["feature", "Jan 2013", "Feb 2013, version 1", "Feb 2013, version 2"]
+    assert heads[:4] == ["feature", "Jan 2013", "Feb 2013, v1", "Feb 2013, v2"]
 
 
 def test_what_chance_may_have_done_is_neither_bold_nor_coloured(model, check):
