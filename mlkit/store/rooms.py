@@ -1,6 +1,7 @@
 """The rooms of a store: each is handed what it needs, when it is first asked for."""
 
 import os
+import stat
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
@@ -132,8 +133,21 @@ class Rooms:
 
 
 def owned_by_user(storage: Storage) -> bool:
-    """Tell whether a store is this process's own memory, or a local one that this user made."""
+    """Tell whether only this user can have written what a store holds.
+
+    That is so for this process's own memory, and for a local folder that belongs to the user and
+    that no other may write to; a group of the user's own, as many systems give each, is fine.
+    """
     if isinstance(storage, MemoryStorage):
         return True
     place = storage.local_path("mlkit.json")
-    return place is not None and hasattr(os, "getuid") and place.stat().st_uid == os.getuid()
+    if place is None or not hasattr(os, "getuid"):
+        return False
+    folders = (place.parent, place.parent / "models", place.parent / "blobs")
+    return all(_is_users_alone(path) for path in (place, *folders) if path.exists())
+
+
+def _is_users_alone(path: Path) -> bool:
+    status = path.stat()
+    shared = bool(status.st_mode & stat.S_IWGRP) and status.st_gid != status.st_uid
+    return status.st_uid == os.getuid() and not (status.st_mode & stat.S_IWOTH) and not shared

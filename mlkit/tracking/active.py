@@ -337,12 +337,18 @@ class ActiveRun:
         self._status = status
         self._journal.close()
         self._state.summary = self.summary
-        if self.health.spooled or not self.appends:
+        spooled = bool(self.health.spooled) or not self.appends
+        if spooled:
             self.flush()
-        self._write_end(status)
+        self._write_end(status, after=self._folder if spooled else None)
 
-    def _write_end(self, status: str) -> None:
-        """Write the document that ends the run, but never before what it covers."""
+    def _write_end(self, status: str, *, after: str | None) -> None:
+        """Write the document that ends the run, but never before what it covers.
+
+        Args:
+            status: How it ended.
+            after: The folder of the outbox whose content must come before it.
+        """
         data = encode_document(
             "run_end",
             {
@@ -356,7 +362,7 @@ class ActiveRun:
             },
         )
         number = self._earlier.endings + 1
-        if any(self._around.outbox.waiting(self._folder)):
+        if after is not None and any(self._around.outbox.waiting(after)):
             self._spool_end(number, data)
             return
         while True:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from mlkit._core.masking import mask_value
+from mlkit._core.masking import mask_text, mask_value
 from mlkit.errors import InvalidInput
 
 _DEEPEST = 32
@@ -57,13 +57,13 @@ def check_mapping(value: object, example: str) -> None:
 
 
 def check_key(key: object, what: str) -> str:
-    """Give the name of a param or tag back when it is one.
+    """Give the name of a param or tag back when it is one, with secrets in it masked.
 
     Raises:
         InvalidInput: It is no text, or empty.
     """
     if isinstance(key, str) and key:
-        return str(key)
+        return mask_text(str(key))
     message = f"{key!r} can't be the name of a {what}"
     raise InvalidInput(message, hint="Use text that isn't empty")
 

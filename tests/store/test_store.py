@@ -15,6 +15,7 @@ from mlkit.errors import (
     NotAStore,
     ReadOnly,
     SingleWriterOnly,
+    Untrusted,
 )
 from mlkit.storage.local import LocalStorage
 from mlkit.storage.memory import MemoryStorage
@@ -142,6 +143,28 @@ def test_memory_and_a_local_store_of_this_user_are_trusted_and_no_other(tmp_path
     assert not owned_by_user(LocalStorage(str(tmp_path / "nothing")))
     os.chown(tmp_path / "mine" / "mlkit.json", 12345, 12345)
     assert not owned_by_user(LocalStorage(str(tmp_path / "mine")))
+
+
+@pytest.mark.parametrize(
+    ("folder", "mode", "group", "trusted"),
+    [
+        (".", 0o777, 0, False),
+        ("models", 0o777, 0, False),
+        ("models", 0o775, 4321, False),
+        (".", 0o775, 0, True),
+        ("models", 0o755, 4321, True),
+    ],
+)
+def test_a_store_that_others_may_write_to_is_not_trusted(tmp_path, folder, mode, group, trusted):
+    store = Store(tmp_path / "shared")
+    store.models.save("m", {"a": 1})
+    place = tmp_path / "shared" / folder
+    place.chmod(mode)
+    os.chown(place, os.getuid(), group if os.getuid() == 0 else -1)
+    assert owned_by_user(LocalStorage(str(tmp_path / "shared"))) is trusted
+    if not trusted:
+        with pytest.raises(Untrusted):
+            Store(tmp_path / "shared").load_model("m")
 
 
 def test_experiments_are_counted(tmp_path):
