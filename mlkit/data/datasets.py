@@ -13,6 +13,7 @@ from attrs import field, frozen
 from mlkit._core import shapes
 from mlkit._core.clock import Clock, iso, now_ns
 from mlkit._core.ids import token
+from mlkit._core.masking import mask_value
 from mlkit._core.names import Reference, check_name, parse_reference, unknown
 from mlkit.data.reading import FileReader
 from mlkit.data.sources import Content, ReferenceContent, Stored, content_of
@@ -275,7 +276,9 @@ class Datasets:
             raise unknown("dataset", name, self.names())
         return Dataset(name, series, self._reader)
 
-    def uses(self, report: Callable[[Problem], object] = lambda _: None) -> Iterator[tuple[str, str]]:
+    def uses(
+        self, report: Callable[[Problem], object] = lambda _: None
+    ) -> Iterator[tuple[str, str]]:
         """Give the packs and manifests that versions need: the path of each, and what needs it.
 
         Versions that can't be understood are left out, and so are the packs of such manifests.
@@ -353,7 +356,7 @@ class Datasets:
             "files": len(entries),
             "created_at": iso(self.clock()),
             "user": self.user,
-            **fields,
+            **{key: mask_value(key, value) for key, value in fields.items()},
             **stored.fields,
             "manifest": [manifest],
         }

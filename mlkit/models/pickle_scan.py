@@ -18,7 +18,12 @@ from attrs import field, frozen
 from mlkit.models.joblib_arrays import array_bytes, is_array_wrapper
 from mlkit.models.pickle_stream import Unfollowed, Unframer, open_pickle
 
-_MOST_OPCODES = 50_000_000
+_MOST_OPCODES = 5_000_000
+_LONGEST = 4096
+_LENGTHS = {
+    **dict.fromkeys(("BINBYTES", "BINUNICODE"), 4),
+    **dict.fromkeys(("BINBYTES8", "BINUNICODE8", "BYTEARRAY8"), 8),
+}
 _DEEPEST = 20
 _OPCODES = {opcode.code: opcode for opcode in pickletools.opcodes}
 _IMPORTERS = {
@@ -178,6 +183,9 @@ class _Machine:
             if name in {"GLOBAL", "INST"}:
                 self._global(name)
                 continue
+            if name in _LENGTHS:
+                self._text(opcode, _LENGTHS[name])
+                continue
             argument = (
                 opcode.arg.reader(cast("IO[bytes]", self._reader))
                 if opcode.arg is not None
@@ -190,6 +198,17 @@ class _Machine:
                 self._stack.append(argument)
             else:
                 raise Unfollowed(f"the instruction {name} isn't known")
+
+    def _text(self, opcode: pickletools.OpcodeInfo, width: int) -> None:
+        """Push bytes or a text; a long one names nothing, so it is passed over."""
+        size = int.from_bytes(self._reader.read(width), "little")
+        if size > _LONGEST:
+            self._reader.pass_over(size)
+            self._push(_UNKNOWN)
+        else:
+            data = self._reader.read(size)
+            is_text = "UNICODE" in opcode.name
+            self._push(data.decode("utf-8", "surrogatepass") if is_text else data)
 
     # Stack and memo
 

@@ -14,8 +14,11 @@ _ZLIB, _GZIP, _BZ2, _XZ, _LZMA = b"\x78", b"\x1f\x8b", b"BZ", b"\xfd7zXZ", b"\x5
 _LONGEST_PREFIX = 6
 _BUFFER = 1 << 20
 _PIECE = 1 << 20
-MOST_BYTES = 8 << 30
-"""How much of one file is read; more than that is a bomb, or too big to say anything about."""
+_TOO_LARGE = "it is too large to look through"
+MOST_DECOMPRESSED = 256 << 20
+"""How far a compressed file is followed: a few megabytes may stand for terabytes."""
+MOST_READ = 64 << 20
+"""How much of a pickle is looked at; what is only passed over, as arrays are, doesn't count."""
 
 
 class Unfollowed(Exception):
@@ -40,7 +43,7 @@ def open_pickle(path: Path) -> Iterator[IO[bytes]]:
             yield file
         else:
             with io.BufferedReader(opener(file), _BUFFER) as stream:
-                yield stream
+                yield cast("IO[bytes]", _Bounded(cast("IO[bytes]", stream)))
 
 
 def _opener(prefix: bytes) -> Callable[[IO[bytes]], io.RawIOBase] | None:
@@ -64,6 +67,26 @@ def _opener(prefix: bytes) -> Callable[[IO[bytes]], io.RawIOBase] | None:
     return None
 
 
+class _Bounded:
+    """Reads a stream, and gives up where it is too long."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._left = MOST_DECOMPRESSED
+
+    def read(self, size: int) -> bytes:
+        return self._counted(self._stream.read(min(size, self._left + 1)))
+
+    def readline(self, size: int) -> bytes:
+        return self._counted(self._stream.readline(min(size, self._left + 1)))
+
+    def _counted(self, data: bytes) -> bytes:
+        self._left -= len(data)
+        if self._left < 0:
+            raise Unfollowed(_TOO_LARGE)
+        return data
+
+
 class Unframer:
     """Reads opcodes and their arguments, out of the current frame where there is one.
 
@@ -74,15 +97,19 @@ class Unframer:
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
         self._frame: io.BytesIO | None = None
+        self._left = MOST_READ
 
     def read(self, size: int) -> bytes:
         """Give exactly so many bytes."""
+        self._left -= size
+        if self._left < 0:
+            raise Unfollowed(_TOO_LARGE)
         if self._frame is not None:
             data = self._frame.read(size)
             if data or not size:
                 return self._whole(data, size)
             self._frame = None
-        return self._exactly(size)
+        return self._whole(self.file.read(size), size)
 
     def readline(self) -> bytes:
         """Give the bytes up to the next newline, with it."""
@@ -97,27 +124,27 @@ class Unframer:
         """Read a frame; the one before must be used up."""
         if self._frame is not None and self._frame.read():
             raise Unfollowed("a frame begins before the end of another")
-        self._frame = io.BytesIO(self._exactly(size))
+        if size > MOST_READ:
+            raise Unfollowed(_TOO_LARGE)
+        self._frame = io.BytesIO(self._whole(self.file.read(size), size))
+
+    def pass_over(self, size: int) -> None:
+        """Pass over a part as if it were read, in the frame or after it; it takes no memory."""
+        if self._frame is not None:
+            data = self._frame.read(size)
+            if data or not size:
+                self._whole(data, size)
+                return
+            self._frame = None
+        self.skip(size)
 
     def skip(self, size: int) -> None:
         """Pass over bytes of the file, as an array of joblib does; the frame stays as it is."""
         while size > 0:
             piece = self.file.read(min(size, _PIECE))
             if not piece:
-                raise Unfollowed("an array ends too early")
+                raise Unfollowed("an array or a text ends too early")
             size -= len(piece)
-
-    def _exactly(self, size: int) -> bytes:
-        """Give bytes of the file, piece by piece, so that a length alone takes no memory."""
-        if size <= _PIECE:
-            return self._whole(self.file.read(size), size)
-        if size > MOST_BYTES:
-            raise Unfollowed("a part of it is longer than any file")
-        pieces = []
-        for start in range(0, size, _PIECE):
-            length = min(_PIECE, size - start)
-            pieces.append(self._whole(self.file.read(length), length))
-        return b"".join(pieces)
 
     @staticmethod
     def _whole(data: bytes, size: int) -> bytes:

@@ -8,6 +8,7 @@ from attrs import evolve, field, frozen
 
 from mlkit._core.clock import Clock, now_ns
 from mlkit._core.ids import token
+from mlkit._core.masking import mask_text
 from mlkit._core.names import check_name, parse_reference, unknown
 from mlkit._core.settings import cache_dir
 from mlkit.errors import Corrupt, InvalidName, NewerFormat, NotFound
@@ -122,7 +123,7 @@ class Models:
                 run_id=run_id,
                 datasets=links,
                 tags=labels,
-                note=note,
+                note=mask_text(note),
             )
         body = version.to_document()
         number = series.append(lambda _: body, token=token())
@@ -195,7 +196,9 @@ class Models:
         )
         return Model(name, series, aliases, self.load)
 
-    def uses(self, report: Callable[[Problem], object] = lambda _: None) -> Iterator[tuple[str, str]]:
+    def uses(
+        self, report: Callable[[Problem], object] = lambda _: None
+    ) -> Iterator[tuple[str, str]]:
         """Give the blobs that versions need: the path of each, and what needs it.
 
         Versions that can't be understood are left out.

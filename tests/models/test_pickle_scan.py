@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 import zlib
 
 import joblib
@@ -366,7 +367,7 @@ def test_an_array_longer_than_its_file_is_a_problem(tmp_path):
     path = tmp_path / "model.joblib"
     joblib.dump(np.zeros(1000), path)
     path.write_bytes(path.read_bytes()[:-100])
-    assert scan_file(path).problem == "an array ends too early"
+    assert scan_file(path).problem == "an array or a text ends too early"
 
 
 def test_pickles_in_arrays_in_pickles_without_end_are_not_followed(monkeypatch, tmp_path):
@@ -380,13 +381,62 @@ def test_a_pickle_that_is_too_long_is_given_up(monkeypatch):
     assert scan_of(pickle.dumps(list(range(100)))).problem == "it is too long"
 
 
-def test_a_part_longer_than_any_file_is_given_up(monkeypatch):
-    monkeypatch.setattr(pickle_stream, "MOST_BYTES", 1 << 21)
-    assert "longer than any file" in scan_of(pickle.dumps(bytes(3 << 20), protocol=4)).problem
+@pytest.mark.parametrize("compress", COMPRESSIONS[1:], ids=str)
+def test_a_file_that_decompresses_to_much_more_is_given_up(monkeypatch, tmp_path, compress):
+    monkeypatch.setattr(pickle_stream, "MOST_DECOMPRESSED", 1 << 21)
+    value = [collections.OrderedDict(), bytes(3 << 20)]
+    scan = dumped(tmp_path / "bomb.joblib", value, compress=compress)
+    assert scan.problem == "it is too large to look through"
+    assert scan.imports == ("collections.OrderedDict",)
 
 
-def test_long_parts_are_read_whole():
-    assert scan_of(pickle.dumps([bytes(3 << 20), collections.OrderedDict()])).complete
+def test_a_bomb_takes_little_memory(tmp_path):
+    packer = zlib.compressobj()
+    path = tmp_path / "bomb.joblib"
+    zeros = bytes(1 << 20)
+    with path.open("wb") as file:
+        file.write(packer.compress(b"\x80\x04\x8e" + (1 << 34).to_bytes(8, "little")))
+        for _ in range(300):
+            file.write(packer.compress(zeros))
+        file.write(packer.flush())
+    assert path.stat().st_size < 1 << 20
+    tracemalloc.start()
+    try:
+        assert scan_file(path).problem == "it is too large to look through"
+        assert tracemalloc.get_traced_memory()[1] < 40 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x04\x95" + (1 << 40).to_bytes(8, "little"),
+        b"\x80\x04\x8b" + (1 << 30).to_bytes(4, "little"),
+    ],
+    ids=["frame", "number"],
+)
+def test_a_part_that_is_too_large_to_be_held_is_given_up(data):
+    assert scan_of(data).problem == "it is too large to look through"
+
+
+@pytest.mark.parametrize("protocol", range(1, 6))
+@pytest.mark.parametrize("part", [bytes(3 << 20), "é" * 5000, bytearray(5000)], ids=type)
+def test_long_parts_are_passed_over(part, protocol):
+    data = pickle.dumps([part, collections.OrderedDict()], protocol=protocol)
+    scan = scan_of(data)
+    assert scan.complete
+    assert "collections.OrderedDict" in scan.imports
+    assert not scan_of(data[: len(data) // 2]).complete
+
+
+def test_a_long_part_in_a_frame_ends_in_it():
+    framed = b"\x80\x04\x95" + (5005).to_bytes(8, "little")
+    part = b"B" + (5000).to_bytes(4, "little") + bytes(5000)
+    assert scan_of(framed + part + b".").complete
+    assert not scan_of(framed + part[:5] + bytes(10) + b".").complete
+    after = b"\x80\x04\x95" + (5).to_bytes(8, "little") + part + b"."
+    assert scan_of(after).complete
 
 
 def test_an_instruction_that_nobody_knows_is_a_problem(monkeypatch):
