@@ -8,6 +8,7 @@ from attrs import field, frozen
 from mlkit._core import shapes
 from mlkit._core.clock import Clock, iso, now_ns, parse_iso
 from mlkit._core.ids import token
+from mlkit._core.masking import mask_text
 from mlkit._core.names import check_alias, near
 from mlkit.display.formats import show_time
 from mlkit.errors import Corrupt, InvalidInput, InvalidName, MlkitError, NewerFormat, NotFound
@@ -304,7 +305,12 @@ class Aliases:
         return None if number == 1 else self._entry(alias, series, number - 1).version
 
     def _signed(self, reason: str, run_id: str | None) -> dict[str, Any]:
-        return {"at": iso(self.clock()), "user": self.user, "reason": reason, "run_id": run_id}
+        return {
+            "at": iso(self.clock()),
+            "user": self.user,
+            "reason": mask_text(reason),
+            "run_id": run_id,
+        }
 
     def _check_case(self, alias: str) -> None:
         for other in self.names():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from mlkit._core.masking import mask_text, mask_value
 from mlkit.errors import InvalidInput, MlkitError
 from mlkit.models.environment import packages_of
 from mlkit.models.loaded import can_predict, predictor
@@ -154,7 +155,7 @@ def _number(value: Any) -> float | None:
 
 
 def checked_tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
-    """Give tags as texts.
+    """Give tags as texts, with secrets masked.
 
     Raises:
         InvalidInput: A name is no text.
@@ -162,7 +163,9 @@ def checked_tags(tags: Mapping[str, Any] | None) -> dict[str, str]:
     for name in tags or {}:
         if not isinstance(name, str):
             raise InvalidInput(f"The tag {name!r} has a name that is no text")
-    return {name: str(value) for name, value in (tags or {}).items()}
+    return {
+        mask_text(name): str(mask_value(name, str(value))) for name, value in (tags or {}).items()
+    }
 
 
 def links_of(datasets: Iterable[Any]) -> tuple[dict[str, Any], ...]:

@@ -338,3 +338,11 @@ def test_the_schema_of_a_document_is_checked(memory, open_datasets):
     memory.write(path, encode_document("dataset_version", {**document, "schema": "no schema"}))
     with pytest.raises(Corrupt, match="schema of the version"):
         open_datasets(memory).get("n").to_arrow()
+
+
+def test_secrets_in_what_is_said_of_a_version_are_masked_before_they_are_written(datasets):
+    said = {"inputs": ["https://hunter2@host/raw"], "description": "read with token=hunter2"}
+    version = datasets.log("flights", TABLE, **said)
+    assert version.description == "read with token=[masked]"
+    assert version.inputs == ("https://[masked]@host/raw",)
+    assert datasets.get("flights:1").description == version.description

@@ -273,3 +273,8 @@ def test_moves_and_refusals_say_in_short_what_happened(models, gate):
     ]
     alone = AliasEntry(number=1, alias="a", version=2, replaced=None, at=0, user="")
     assert repr(alone) == "<AliasEntry a -> version 2 (promote) 1970-01-01 00:00>"
+
+
+def test_secrets_in_reasons_are_masked_before_they_are_written(delay):
+    delay.promote(1, "prod", reason="as in https://hunter2@host/report")
+    assert delay.history("prod")[0].reason == "as in https://[masked]@host/report"

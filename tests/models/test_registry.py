@@ -334,3 +334,15 @@ def test_models_say_in_short_what_they_hold(models):
     assert repr(models) == "<Models: max, sum>"
     assert repr(models["sum"]) == "<Model sum: version 1, prod is 1>"
     assert repr(models.load("sum")) == "<LoadedModel sum:1: builtin_function_or_method>"
+
+
+def test_secrets_in_tags_and_notes_are_masked_before_they_are_written(models):
+    tags = {"token": "hunter2", "from": "https://hunter2@host/x", "api_key=hunter2": 1}
+    version = models.save("delay", sum, tags=tags, note="with password=hunter2")
+    assert version.note == "with password=[masked]"
+    assert version.tags == {
+        "token": "[masked]",
+        "from": "https://[masked]@host/x",
+        "api_key=[masked]": "[masked]",
+    }
+    assert models["delay"][1].tags == version.tags

@@ -115,10 +115,12 @@ def test_secrets_are_masked_before_they_are_written(store, tmp_path):
     secret = "ghp_" + "a1B2" * 9
     with store.start_run("secret", tags={"token": "hunter22"}) as run:
         run.log_params(password="hunter22", url="postgres://me:hunter22@host/db", note=secret)
+        run.log_params({f"with {secret}": 1, "pin": {"credentials": {"value": 12345678901}}})
         run.note(f"used {secret}")
         run.set_tags(api_key="hunter22")
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"hunter22" not in written
+    assert b"12345678901" not in written
     assert secret.encode() not in written
 
 
