@@ -59,7 +59,7 @@ _MODEL_VERSION_COLUMNS: dict[str, Form] = {
     "created_at": moment,
     "size": size_text,
     "metrics": text_of,
-    "datasets": text_of,
+    "datasets": rows.refs,
     "digest": rows.short,
     "run_id": text_of,
 }

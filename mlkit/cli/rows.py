@@ -132,6 +132,16 @@ def short(digest: str) -> str:
     return printable(digest.removeprefix("sha256:")[:_DIGITS])
 
 
+def refs(links: list[dict[str, Any]]) -> str:
+    """Give the references of what was used.
+
+    Example:
+        >>> refs([{"kind": "dataset", "ref": "flights:1", "digest": "sha256:1f3a"}])
+        'flights:1'
+    """
+    return ", ".join(printable(str(link["ref"])) for link in links)
+
+
 def verdict(gate_report: dict[str, Any]) -> str:
     """Give what a gate said, in a word.
 
@@ -149,7 +159,7 @@ def _model_version(version: "ModelVersion") -> dict[str, Any]:
         "created_at": iso(version.created_at),
         "size": version.size,
         "metrics": dict(version.metrics),
-        "datasets": [str(one) for one in version.datasets],
+        "datasets": [dict(one) for one in version.datasets],
         "digest": version.digest,
         "run_id": version.run_id,
         "user": version.user,

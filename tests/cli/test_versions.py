@@ -20,7 +20,9 @@ def delay(store):
     """Two versions of a model; the gate of `prod` has let one pass and refused the other."""
     sklearn = pytest.importorskip("sklearn.linear_model")
     X, y = [[0.0], [1.0]], [0, 1]
+    trained_on = store.log_dataset("flights", {"delay": [1.0, 2.0]})
     with store.start_run("flights") as run:
+        run.use_dataset(trained_on)
         fitted = sklearn.LogisticRegression().fit(X, y)
         first = run.log_model(fitted, "delay", metrics={"auc": 0.8})
         second = run.log_model(
@@ -83,6 +85,15 @@ def test_models_lists_the_versions_of_a_model(ask, delay):
     assert [row["aliases"] for row in rows] == [["prod"], []]
     assert [row["metrics"] for row in rows] == [{"auc": 0.8}, {"auc": 0.6}]
     assert {row["run_id"] for row in rows} == {delay[2].id}
+
+
+def test_models_tells_what_a_version_was_trained_on(ask, store, delay):
+    digest = store.dataset("flights:1").digest
+    (link,) = ask("models", "delay", "--json").json[0]["datasets"]
+    assert link == {"kind": "dataset", "ref": "flights:1", "digest": digest}
+    out = ask("models", "delay").out
+    assert "flights:1" in out
+    assert "{" not in out
 
 
 def test_models_shows_how_an_alias_moved(ask, delay):
