@@ -35,7 +35,7 @@ _HINTS = (
 _NAME = re.compile(
     r"(?<![\w.-])(?P<name>[\w.-]++)"
     r"(?:\\{0,3}[\"']?\]?[ \t]{0,8}(?P<operator>[:!?+|]?={1,3}>?|:(?!:|//))|[\"'](?P<comma>,))"
-    r"[ \t]{0,8}"
+    r"[ \t]{0,8}(?:\\\r?\n[-+ \t]{0,80})?"
 )
 _FLAG = re.compile(r"(?<![\w.-])--(?P<name>[A-Za-z][\w.-]*+)[\"']?,?[ \t]{1,3}(?!-)")
 _FIRST_WORD = re.compile(r"(?:[+~]*+-{0,2}[\w.-]++=)?[\"'+~]*+(?P<name>[\w.-]++)\s*+[=:]\s*+")
@@ -49,10 +49,13 @@ _QUOTED = {
     "'": re.compile(r"(?:[^'\\\n]|\\.)*+"),
 }
 _AND_SO_ON = re.compile(r"[ \t]{0,3}(?:=(?!=)|\+)[ \t]{0,3}|[ \t]{1,3}(?:or|and|if|else)[ \t]{1,3}")
-_BLOCK = re.compile(r"(?P<sign>[|>][-+0-9]{0,2})?[ \t]*+(?:#[^\n]*+)?\n")
+_NEXT_STRING = {quote: re.compile(rf"[ \t]{{0,3}}(?={quote})") for quote in "\"'"}
+_BLOCK = re.compile(r"(?P<sign>[|>][-+0-9]{0,2})?[ \t]*+(?:#[^\n]*+|\r)?\n")
+_ONE_WORD = re.compile(r"[^\s:=]++(?=[ \t\r]{0,8}(?:\n|\Z))")
 _BEFORE_KEY = re.compile(r"[-+ \t\"']*+")
-_KEPT = frozenset({"", MASK, "None", "null", "nil", "True", "False", "true", "false"})
-_TYPES = frozenset({"str", "bytes", "SecretStr"})
+_KEPT = frozenset(
+    {"", MASK, "None", "null", "nil", "True", "False", "true", "false", "str", "bytes", "SecretStr"}
+)
 _LONGEST_NAME = 200
 _LONGEST_BRACKET = 600
 _DEEPEST_BRACKET = 5
@@ -160,9 +163,10 @@ def _values(text: str, match: re.Match[str]) -> Iterator[Span]:
             return
     while True:
         span, after = _segment(text, before)
-        going_on = _AND_SO_ON.match(text, after)
-        if not (going_on and "=" in going_on[0] and text[slice(*span)] in _TYPES):
-            yield span
+        yield span
+        quote = text[after - 1 : after] if after > span[1] else ""
+        going_on = (_NEXT_STRING.get(quote) or _AND_SO_ON).match(text, after)
+        going_on = going_on or _AND_SO_ON.match(text, after)
         if going_on is None or after == before:
             return
         before = going_on.end()
@@ -212,21 +216,24 @@ def _block(text: str, start: int, head: re.Match[str]) -> Iterator[Span]:
     if not head["sign"] and not _BEFORE_KEY.fullmatch(before):
         return  # an `if token:`, or the like
     marks = "+- " if before[:1] in ("+", "-", " ") else ""
-    begin = end = head.end()
+    begin, end = 0, head.end()
     while end < len(text):
         after = _end_of_line(text, end)
         row = text[end:after]
         rest = (row[1:] if row[:1] and row[0] in marks else row).lstrip(" \t")
-        if rest and len(row) - len(rest) <= len(before):
+        deeper = len(row) - len(rest) - len(before)
+        if rest and (deeper < 0 or (deeper == 0 and (head["sign"] or not rest.startswith("- ")))):
             break
-        if rest and begin == head.end():
+        if rest and not begin:
             begin = end + len(row) - len(rest)
         end = after + 1
     end = min(end, len(text))
     while end > begin and text[end - 1] in "\n \t":
         end -= 1
-    if end > begin > head.end():
+    if begin:
         yield begin, end
+    elif not head["sign"]:  # what was typed after a prompt
+        yield head.end(), _end(_ONE_WORD, text, head.end())
 
 
 def _end(pattern: re.Pattern[str], text: str, start: int) -> int:

@@ -114,6 +114,12 @@ def test_keys_that_only_resemble_them_are_not(key):
         ("it takes Bearer hunter2 to get in", "hunter2"),
         ("it takes Basic YW5uOmh1bnRlcjI= to get in", "YW5uOmh1bnRlcjI"),
         ("X-Api-Key: hunter2", "hunter2"),
+        ("token = 'a' 'hunter2'", "hunter2"),
+        ("secret: 'it''s hunter2'", "hunter2"),
+        ("password = \\\n    'hunter2'", "hunter2"),
+        ("secrets:\n- hunter2\n- b\nlr: 1", "hunter2"),
+        ("secret: |\r\n  hunter2\r\nlr: 1", "hunter2"),
+        ("Password:\nhunter2", "hunter2"),
         ("https://hunter2@github.com/ann/x.git", "hunter2"),
         ("https://host/?token=hunter2&lr=1", "hunter2"),
         ("prefix_eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.hunter2", "hunter2"),
@@ -137,6 +143,7 @@ def test_values_in_the_place_of_a_secret_are_hidden(text, hidden):
         "a bearer of news, Basic LogisticRegression, Basic training",
         "std::token::Kind, the token, the password; auth",
         "secrets:\nlr: 1",
+        "def fit(token: str, lr: float = 0.1) -> None:",
     ],
 )
 def test_what_is_no_secret_stays_as_it_is(text):
