@@ -12,6 +12,7 @@ from mlkit.models.serializers import Serializer, serializer_of
 from mlkit.objects.blobs import Blobs
 
 _MOST_NAMES = 200
+_LONGEST_NAME = 200
 _USUAL = {"joblib", "lightgbm", "numpy", "pandas", "polars", "pyarrow", "scipy", "sklearn"}
 
 
@@ -74,11 +75,20 @@ def _other_hint(version: ModelVersion) -> str:
 def _untrusted(version: ModelVersion, scan: PickleScan) -> Untrusted:
     """Give the error that lists what loading would import, the unusual first."""
     names = sorted(scan.imports, key=lambda name: (name.partition(".")[0] in _USUAL, name))
-    shown = ", ".join(f"{name}()" if name in scan.calls else name for name in names[:_MOST_NAMES])
+    shown = ", ".join(
+        f"{_escaped(name)}()" if name in scan.calls else _escaped(name)
+        for name in names[:_MOST_NAMES]
+    )
     more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    unknown = f"; more may follow, since {scan.problem}" if scan.problem else ""
+    unknown = f"; more may follow, since {_escaped(scan.problem)}" if scan.problem else ""
     return Untrusted(
         f"Loading {version.ref} would run code from a store that you haven't trusted. "
         f"It would import {shown or 'nothing that could be seen'}{more}{unknown}",
         hint="If you trust who wrote it: load_model(…, trusted=True), or Store(…, trusted=True)",
     )
+
+
+def _escaped(text: str) -> str:
+    """Give a text of the file without what would move a terminal's cursor, and not too long."""
+    shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return shown if len(shown) <= _LONGEST_NAME else f"{shown[:_LONGEST_NAME]}…"

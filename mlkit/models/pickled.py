@@ -4,7 +4,8 @@ joblib's file isn't compressed, so its arrays can be mapped into memory where th
 """
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -34,10 +35,8 @@ class JoblibSerializer:
         import joblib
 
         path = folder / self.file
-        try:
+        with _explained():
             joblib.dump(model, path)
-        except _UNPICKLABLE as error:
-            raise CannotSave(_said(error)) from error
         local = _names_of_script(path)
         if local:
             raise CannotSave(
@@ -74,11 +73,8 @@ class CloudpickleSerializer:
 
     def save(self, model: Any, folder: Path) -> None:
         """Write the object."""
-        with (folder / self.file).open("wb") as stream:
-            try:
-                _cloudpickle().dump(model, stream)
-            except _UNPICKLABLE as error:
-                raise CannotSave(_said(error)) from error
+        with (folder / self.file).open("wb") as stream, _explained():
+            _cloudpickle().dump(model, stream)
 
     def load(self, files: Mapping[str, Path]) -> Any:
         """Give the object back."""
@@ -96,6 +92,19 @@ def _names_of_script(path: Path) -> list[str]:
         if content.find(b"__main__") < 0:
             return []
     return [name for name in scan_file(path).imports if name.startswith("__main__.")]
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn whatever an object's own code raises while it is pickled; the disk's faults stay."""
+    try:
+        yield
+    except _UNPICKLABLE as error:
+        raise CannotSave(_said(error)) from error
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise CannotSave(f"{type(error).__name__}: {_said(error)}") from error
 
 
 def _said(error: Exception) -> str:

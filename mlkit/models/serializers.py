@@ -130,12 +130,14 @@ def save_model(model: Any, folder: Path, wanted: str | None = None) -> Serialize
         NotFound: There is no serializer of the id that is wanted.
         InvalidInput: None can keep it; the message says why.
     """
-    reasons = []
+    reasons: list[str] = []
+    cause: BaseException | None = None
     candidates = [_made(wanted)] if wanted is not None else _candidates(model)
     for serializer in candidates:
         try:
             serializer.save(model, folder)
         except CannotSave as error:
+            cause = cause or error.__cause__
             reasons.append(f"{serializer.id}: {error}")
             for left in folder.iterdir():
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -144,7 +146,7 @@ def save_model(model: Any, folder: Path, wanted: str | None = None) -> Serialize
     raise InvalidInput(
         f"A {type(model).__name__} can't be kept as a model ({'; '.join(reasons)})",
         hint="Leave out what belongs to this process: open files, locks, connections, threads",
-    )
+    ) from cause
 
 
 def required(files: Mapping[str, Path], name: str) -> Path:

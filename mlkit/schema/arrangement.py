@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from mlkit.errors import MissingExtra
-from mlkit.schema.arrow_types import plain
+from mlkit.schema.arrow_types import nan_as_null, plain
 from mlkit.schema.columns import Columns
 from mlkit.schema.frames import Form
 
@@ -84,11 +84,17 @@ def _table(columns: Columns, schema: "pa.Schema") -> "pa.Table":
 
 
 def _cast(columns: Columns, field: "pa.Field") -> "pa.Array | pa.ChunkedArray":
+    from pyarrow import types
+
     values = columns.values(field.name)
     simple = plain(values.type)
     if not simple.equals(values.type):
         values = values.cast(simple)
-    return values.cast(field.type, safe=False) if _differs(simple, field.type) else values
+    if not _differs(simple, field.type):
+        return values
+    if types.is_integer(field.type):
+        values = nan_as_null(values)
+    return values.cast(field.type, safe=False)
 
 
 def _differs(given: "pa.DataType", wanted: "pa.DataType") -> bool:
@@ -122,7 +128,10 @@ def _cast_array(array: Any, schema: "pa.Schema") -> Any:
     kinds = set(schema.types)
     if len(kinds) > 1 or array.dtype.kind == "O":
         return array
-    dtype = _library("numpy").dtype(kinds.pop().to_pandas_dtype())
+    numpy = _library("numpy")
+    dtype = numpy.dtype(kinds.pop().to_pandas_dtype())
+    if dtype.kind in "iu" and array.dtype.kind == "f" and numpy.isnan(array).any():
+        return array  # integers with gaps
     return array.astype(dtype) if dtype.kind in "biuf" and dtype != array.dtype else array
 
 

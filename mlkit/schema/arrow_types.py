@@ -251,6 +251,20 @@ def _fits_nested(expected: "pa.DataType", given: "pa.DataType") -> bool:
     return False
 
 
+def nan_as_null(values: Any) -> Any:
+    """Give floats with null for every NaN, which is how numpy and pandas say that one is missing.
+
+    Args:
+        values: An array; of other types it is given back as it is.
+    """
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    if not types.is_floating(values.type):
+        return values
+    return pc.if_else(pc.is_nan(values), None, values)
+
+
 def is_text(kind: "pa.DataType") -> bool:
     """Tell whether a type is text, in whatever layout."""
     from pyarrow import types

@@ -31,6 +31,8 @@ _CLASSES: tuple[tuple[Form, str, tuple[str, ...]], ...] = (
     ("column", "polars", ("Series",)),
     ("column", "pyarrow", ("Array", "ChunkedArray")),
 )
+_NO_NAMES = {"nan", "NaT", "<NA>"}
+_NO_TYPES = {"Object": "Python objects", "Int128": "Int128", "UInt128": "UInt128"}
 _SHOWN = 3
 _MATRIX = 2
 
@@ -198,12 +200,22 @@ def _from_arrow(data: Any) -> "pa.Table":
 def _from_polars(data: Any) -> "pa.Table":
     frame = data.collect() if hasattr(data, "collect") else data
     for name, kind in frame.schema.items():
-        if type(kind).__name__ == "Object":  # Arrow would get the addresses of the objects
+        what = _unknown_to_arrow(kind)
+        if what:
             raise InvalidInput(
-                f"The column {name!r} holds Python objects",
-                hint="Cast it to a type that polars knows",
+                f"The column {name!r} holds {what}, which Arrow has no type for",
+                hint="Cast it to another type, such as a number, a text or a Decimal",
             )
     return _from_arrow(frame.to_arrow())
+
+
+def _unknown_to_arrow(kind: Any) -> str:
+    """Say what a type of polars holds that Arrow lacks; of objects it would get the addresses."""
+    inner = getattr(kind, "inner", None)
+    parts = [field.dtype for field in getattr(kind, "fields", ())]
+    parts += [] if inner is None else [inner]
+    name = getattr(kind, "__name__", type(kind).__name__)
+    return _NO_TYPES.get(name, "") or next(filter(None, map(_unknown_to_arrow, parts)), "")
 
 
 def _transposed(rows: Sequence[Sequence[Any]]) -> list[tuple[str, Any]]:
@@ -227,6 +239,11 @@ def _names(labels: Iterable[Any]) -> list[str]:
                 hint='Join them first: frame.columns = ["_".join(name) for name in frame.columns]',
             )
         text = str(label)
+        if label is None or (text in _NO_NAMES and not isinstance(label, str)):
+            raise InvalidInput(
+                f"A column has {label!r} instead of a name",
+                hint="Give every column a name, for example with frame.columns = [...]",
+            )
         if text in texts and texts[text] != label:
             raise InvalidInput(
                 f"The columns {texts[text]!r} and {label!r} have the same name as text",

@@ -7,7 +7,14 @@ from attrs import field, frozen
 
 from mlkit.errors import Corrupt, InvalidInput, SchemaMismatch
 from mlkit.schema.arrangement import FLAT, MATRIX, NAMED, arranged
-from mlkit.schema.arrow_types import fits, plain, type_from_json, type_name, type_to_json
+from mlkit.schema.arrow_types import (
+    fits,
+    nan_as_null,
+    plain,
+    type_from_json,
+    type_name,
+    type_to_json,
+)
 from mlkit.schema.columns import Columns
 from mlkit.schema.frames import Form, form_of, to_arrow
 from mlkit.schema.mismatch import Mismatch, Retyped
@@ -77,8 +84,9 @@ class Signature:
     def check(self, data: Any) -> Any:
         """Give data in the form, the order and the types that the model took, or say why not.
 
-        Columns of frames are put in order. Whole numbers stand for floats, texts for categories,
-        and missing values may stand anywhere; everything else must be as it was.
+        Columns of frames are put in order. Whole numbers stand for floats, floats for integers if
+        all of them are whole (pandas makes such of integers with gaps), texts for categories, and
+        missing values may stand anywhere; everything else must be as it was.
 
         Args:
             data: What is to be predicted on.
@@ -209,7 +217,7 @@ def _unfit(kind: "pa.DataType", values: Any) -> str | None:
     """Say what is wrong with values whose type doesn't fit; None when the values fit all the same.
 
     So it is with columns without a value, whole numbers that are stored wider than need be, and
-    whole numbers that pandas stores as floats since some are missing.
+    whole numbers that are stored as floats, as pandas does when some are missing.
     """
     from pyarrow import types
 
@@ -217,12 +225,10 @@ def _unfit(kind: "pa.DataType", values: Any) -> str | None:
         return None
     simple = plain(values.type)
     whole = types.is_integer(simple) and types.is_integer(kind)
-    if not whole and not (
-        types.is_floating(simple) and types.is_integer(kind) and values.null_count
-    ):
+    if not whole and not (types.is_floating(simple) and types.is_integer(kind)):
         return ""
     try:
-        values.cast(kind)
+        nan_as_null(values).cast(kind)
     except ValueError:
         return " with values beyond it" if whole else ""
     return None

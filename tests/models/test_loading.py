@@ -225,3 +225,19 @@ def test_a_model_of_a_script_is_loaded_by_another_process(tmp_path):
         path = tmp_path / f"script{number}.py"
         path.write_text(textwrap.dedent(script) + textwrap.dedent(text))
         subprocess.run([sys.executable, path, tmp_path / "store"], check=True)
+
+
+def test_names_in_a_file_can_not_speak_to_the_terminal(planted, models, registry_of):
+    planted(b"c\x1b[2Jos\nsys\rtem\n(tR\xff.")
+    with pytest.raises(Untrusted) as caught:
+        registry_of(models.storage, trusted=False).load("evil")
+    assert str(caught.value).isprintable()
+    assert r"\x1b[2Jos.sys\rtem()" in str(caught.value)
+
+
+def test_a_name_in_a_file_that_is_very_long_is_cut(planted, models, registry_of):
+    planted(b"cos\n" + b"x" * 5000 + b"\n.")
+    with pytest.raises(Untrusted) as caught:
+        registry_of(models.storage, trusted=False).load("evil")
+    assert "xxx…" in str(caught.value)
+    assert len(str(caught.value)) < 600

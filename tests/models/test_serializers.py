@@ -168,3 +168,27 @@ def test_the_copy_that_older_joblibs_bring_is_used_where_cloudpickle_is_missing(
 
     monkeypatch.setattr(pickled, "import_module", importing)
     assert pickle.loads(pickled._cloudpickle().dumps(1)) == 1
+
+
+class Stubborn:
+    """Raises what it is told to when it is pickled."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __getstate__(self):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no"), KeyError("no"), ZeroDivisionError("no")])
+def test_an_object_whose_own_code_fails_on_saving_is_refused_with_the_cause(tmp_path, error):
+    said = rf"A Stubborn can't be kept as a model \(joblib: {type(error).__name__}: '?no"
+    with pytest.raises(InvalidInput, match=said) as caught:
+        save_model(Stubborn(error), tmp_path)
+    cause = caught.value.__cause__
+    assert isinstance(cause, CannotSave) or cause is error
+
+
+def test_a_fault_of_the_disk_on_saving_is_no_fault_of_the_object(tmp_path):
+    with pytest.raises(OSError, match="No space"):
+        save_model(Stubborn(OSError(28, "No space left on device")), tmp_path)

@@ -187,3 +187,30 @@ def test_a_reference_is_told_how_to_be_read():
     with pytest.raises(InvalidInput) as caught:
         to_arrow("no reference, but a sentence")
     assert "store.dataset" not in str(caught.value)
+
+
+@pytest.mark.parametrize("label", [None, np.nan, pd.NA, pd.NaT], ids=repr)
+def test_a_column_without_a_name_is_refused(label):
+    with pytest.raises(InvalidInput, match="instead of a name"):
+        to_arrow(pd.DataFrame([[1, 2]], columns=pd.Index([label, "a"], dtype=object)))
+    with pytest.raises(InvalidInput, match="instead of a name"):
+        to_arrow([{label: 1}])
+
+
+def test_columns_named_like_missing_values_are_kept():
+    assert to_arrow({"nan": [1], "None": [2], "NaT": [3]}).column_names == ["nan", "None", "NaT"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (pl.Int128, 1),
+        (pl.List(pl.Int128), [1]),
+        (pl.Struct({"x": pl.List(pl.Int128)}), {"x": [1]}),
+    ],
+    ids=str,
+)
+def test_a_type_of_polars_that_arrow_lacks_is_refused(kind, value):
+    frame = pl.DataFrame({"fine": [1], "wide": [value]}, schema_overrides={"wide": kind})
+    with pytest.raises(InvalidInput, match="'wide' holds Int128, which Arrow has no type for"):
+        to_arrow(frame)

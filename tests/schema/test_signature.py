@@ -141,6 +141,19 @@ def test_integers_with_gaps_that_pandas_stores_as_floats_fit_integers():
     assert SIGNATURE.check(nullable).hour.isna().sum() == 1
 
 
+@pytest.mark.parametrize("hours", [[1.0, 2.0], [1.0, np.nan]])
+def test_floats_that_are_whole_stand_for_integers_with_and_without_gaps(hours):
+    checked = SIGNATURE.check(PANDAS.assign(hour=hours))
+    assert checked.hour.dtype == (np.int64 if hours[1] == 2.0 else np.float64)
+    polars = Signature.infer(pl.DataFrame({"hour": [1]})).check(pl.DataFrame({"hour": hours}))
+    assert polars["hour"].to_list() == [1, 2 if hours[1] == 2.0 else None]
+    matrix = Signature.infer(np.array([[1], [2]]))
+    checked = matrix.check(np.array(hours).reshape(-1, 1))
+    assert checked.dtype == (np.int64 if hours[1] == 2.0 else np.float64)
+    said_by(matrix, np.array([[0.5], hours[1:]]))
+    said_by(matrix, np.array([[np.inf], hours[1:]]))
+
+
 def test_floats_for_integers_are_refused_with_the_fix():
     said = said_by(SIGNATURE, PANDAS.assign(hour=[0.5, 2.0]))
     assert "'hour' is float64, the model took int64" in said
