@@ -120,6 +120,8 @@ def test_keys_that_only_resemble_them_are_not(key):
         ("secrets:\n- hunter2\n- b\nlr: 1", "hunter2"),
         ("secret: |\r\n  hunter2\r\nlr: 1", "hunter2"),
         ("Password:\nhunter2", "hunter2"),
+        ("+secrets:\n+- hunter2\n+- b\n+lr: 1", "hunter2"),
+        ("secrets:\n- b\n- hunter2\nlr: 1", "hunter2"),
         ("https://hunter2@github.com/ann/x.git", "hunter2"),
         ("https://host/?token=hunter2&lr=1", "hunter2"),
         ("prefix_eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.hunter2", "hunter2"),
