@@ -8,28 +8,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlkit._core.extras import DISTRIBUTION
+from mlkit._core.names import unknown
 from mlkit.cli import rows
 from mlkit.cli.exits import MEANINGS, NO, code_of
 from mlkit.cli.opening import open_store
-from mlkit.cli.output import Form, Output, moment, printable, size_text, span, text_of
+from mlkit.cli.output import Form, Output, moment, printable, size_text, text_of
+from mlkit.cli.runs import run_lines
 from mlkit.errors import MlkitError
 
 if TYPE_CHECKING:
+    from mlkit.query.runs import RunTable
     from mlkit.store.store import Store
+    from mlkit.tracking.reading import Run
 
 _INTERRUPTED = 130
 _CODES = "\n".join(f"  {code}  {meaning}" for code, meaning in MEANINGS.items())
 _EPILOG = f"\b\nExit codes:\n{_CODES}"
-_RUN_COLUMNS: dict[str, Form] = {
-    "id": text_of,
-    "experiment": text_of,
-    "name": text_of,
-    "status": text_of,
-    "started_at": moment,
-    "duration": span,
-    "params": text_of,
-    "metrics": text_of,
-}
 _EXPERIMENT_COLUMNS: dict[str, Form] = {"experiment": text_of, "runs": text_of}
 _DATASET_COLUMNS: dict[str, Form] = {
     "dataset": text_of,
@@ -109,18 +103,42 @@ def command(function: Callable[..., None]) -> click.Command:
     return run
 
 
+_limit = click.option(
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="At most so many runs.",
+)
+
+
+def _print_runs(
+    store: "Store", output: Output, runs: "RunTable[Run]", *, limit: int, lead: str = ""
+) -> None:
+    """Print the first of some runs, and how many more there are."""
+    shown = runs[:limit]
+    if output.as_json:
+        output.document([rows.run_row(run) for run in shown])
+        return
+    output.lines(run_lines(shown, ids=store.runs.ids(), width=output.width, lead=lead))
+    more = len(runs) - len(shown)
+    if more:
+        output.note(f"… and {more:,} more run{'' if more == 1 else 's'}; --limit shows more")
+
+
 @command
 @click.argument("experiment", required=False)
-@click.option("--limit", default=20, show_default=True, help="At most so many runs.")
+@_limit
 def ls(store: "Store", output: Output, *, experiment: str | None, limit: int) -> None:
     """List the experiments, or the runs of EXPERIMENT, the newest first."""
     if experiment is None:
         found = [{"experiment": name, "runs": count} for name, count in store.experiments().items()]
         output.table(found, _EXPERIMENT_COLUMNS, empty="There are no runs yet.")
         return
-    runs = store.search_runs(experiment=experiment, limit=limit)
-    empty = f"There are no runs of {printable(experiment)!r}; `mlkit ls` lists the experiments."
-    output.table([rows.run_row(run) for run in runs], _RUN_COLUMNS, empty=empty)
+    runs = store.search_runs(experiment=experiment)
+    if not runs:
+        raise unknown("experiment", experiment, store.experiments())
+    _print_runs(store, output, runs, limit=limit)
 
 
 @command
@@ -134,7 +152,7 @@ def show(store: "Store", output: Output, *, run_id: str) -> None:
 @click.argument("filter_text", metavar="FILTER", default="")
 @click.option("--experiment", help="Only runs of this experiment.")
 @click.option("--order-by", default="-started", show_default=True, help="A key; '-' for falling.")
-@click.option("--limit", default=20, show_default=True, help="At most so many runs.")
+@_limit
 @click.pass_context
 def search(
     ctx: click.Context,
@@ -147,10 +165,16 @@ def search(
     limit: int,
 ) -> None:
     """List the runs that FILTER keeps, such as "metrics.auc > 0.8 and params.depth in (4, 6)"."""
-    found = store.search_runs(filter_text, experiment=experiment, order_by=order_by, limit=limit)
-    output.table([rows.run_row(run) for run in found], _RUN_COLUMNS, empty="No run matches.")
-    if not len(found):
-        ctx.exit(NO)
+    found = store.search_runs(filter_text, experiment=experiment, order_by=order_by)
+    if found:
+        _print_runs(store, output, found, limit=limit, lead=order_by.lstrip("+-"))
+        return
+    if experiment is not None and experiment not in (known := store.experiments()):
+        raise unknown("experiment", experiment, known)
+    if output.as_json:
+        output.document([])
+    output.note("No run matches.")
+    ctx.exit(NO)
 
 
 @command

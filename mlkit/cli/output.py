@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -81,15 +82,31 @@ class Output:
         """Print JSON; ASCII only, so that no value reaches the terminal as anything but text."""
         click.echo(json.dumps(_strict(value), indent=1, allow_nan=False))
 
+    @property
+    def width(self) -> int | None:
+        """How wide a table may be; None in a file or a pipe, where nothing is cut off.
+
+        `$COLUMNS` says it for both.
+        """
+        console = Console()
+        return console.width if console.is_terminal or os.environ.get("COLUMNS") else None
+
+    def lines(self, text: str) -> None:
+        """Print text that is made for people, each of its lines as it is."""
+        click.echo("\n".join(printable(line) for line in text.split("\n")))
+
+    def note(self, sentence: str) -> None:
+        """Say on stderr what people should know of the answer; JSON leaves it out."""
+        if not self.as_json:
+            click.echo(printable(sentence), err=True)
+
     def say(self, sentence: str) -> None:
         """Print a sentence for people; JSON leaves it out."""
         if not self.as_json:
             click.echo(printable(sentence))
 
     def _print(self, table: Table) -> None:
-        console = Console(highlight=False)
-        if not console.is_terminal:  # nothing is cut off in a file or a pipe
-            console = Console(highlight=False, width=_WIDE)
+        console = Console(highlight=False, width=self.width or _WIDE)
         with console.capture() as capture:
             console.print(table)
         lines = (line.rstrip() for line in capture.get().splitlines())

@@ -31,8 +31,66 @@ def test_ls_prints_a_table_for_people(ask, runs):
     assert lines[2].split() == ["flights", "2"]
 
 
-def test_a_table_cuts_nothing_off_in_a_pipe(ask, runs):
-    assert f"depth=6, lr={0.1}" in ask("ls", "flights").out
+def test_a_table_cuts_nothing_off_in_a_pipe(ask, store):
+    with store.start_run("flights") as run:
+        run.log_params(**{f"param_{n}": "x" * 100 for n in range(20)})
+    head, _, line = ask("ls", "flights").out.splitlines()
+    assert line.split()[0] == run.id
+    assert "params.param_19" in head
+    assert line.count("x" * 100) == 20
+
+
+@pytest.mark.parametrize("arguments", [("ls", "flights"), ("search", "--order-by", "metrics.m7")])
+def test_runs_fit_the_width_one_line_each(ask, store, monkeypatch, arguments):
+    monkeypatch.setenv("COLUMNS", "110")
+    for n in range(3):
+        with store.start_run("flights", name="long name " * 10) as run:
+            run.log_params(depth=n, seed=1, text="y" * 80)
+            run.log_metrics({f"m{k}": n / (k + 1) for k in range(12)})
+    lines = ask(*arguments).out.splitlines()
+    assert len(lines) == 6
+    assert max(map(len, lines)) <= 110
+    assert lines[-1].startswith("… and ")
+    assert lines[-1].endswith(" more columns; --json has all")
+
+
+def test_a_run_that_is_listed_can_be_shown_by_what_is_listed(ask, store, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for _ in range(3):
+        with store.start_run("flights"), store.start_run("inner"):
+            pass
+    for line in ask("ls", "flights").out.splitlines()[2:5]:
+        beginning = line.split()[0]
+        assert 13 <= len(beginning) < 36
+        assert ask("show", beginning).code == 0
+
+
+def test_what_differs_between_runs_comes_before_what_does_not(ask, store):
+    for n in range(2):
+        with store.start_run("flights") as run:
+            run.log_params(same=1, depth=n)
+            run.log_metrics({"auc": n / 2, "rows": 3})
+    head = ask("ls", "flights").out.splitlines()[0].split()
+    told = ["metrics.auc", "params.depth", "duration", "metrics.rows", "params.same"]
+    assert head == ["run", "status", "started", *told]
+
+
+def test_the_key_that_runs_are_ordered_by_leads(ask, runs):
+    head = ask("search", "--order-by", "-params.depth").out.splitlines()[0].split()
+    assert head[:5] == ["run", "experiment", "name", "status", "started"]
+    assert head[5] == "params.depth"
+
+
+def test_a_limit_says_how_many_runs_it_left_out(ask, runs):
+    answer = ask("ls", "flights", "--limit", 1)
+    assert len(answer.out.splitlines()) == 3
+    assert answer.err == "… and 1 more run; --limit shows more\n"
+    assert ask("search", "--limit", 1).err.startswith("… and 2 more runs")
+
+
+@pytest.mark.parametrize("arguments", [("ls", "flights"), ("search",)])
+def test_a_limit_is_at_least_one(ask, runs, arguments):
+    assert ask(*arguments, "--limit", 0).code == USAGE
 
 
 def test_an_empty_store_says_so_on_stderr(ask, store):
@@ -41,8 +99,16 @@ def test_an_empty_store_says_so_on_stderr(ask, store):
     assert "no runs yet" in answer.err
 
 
-def test_an_experiment_without_runs_says_how_to_list_them(ask, runs):
-    assert "mlkit ls" in ask("ls", "fligths").err
+@pytest.mark.parametrize("arguments", [("ls",), ("search", "--experiment")])
+def test_an_unknown_experiment_exits_with_not_found_and_suggests_a_near_one(ask, runs, arguments):
+    answer = ask(*arguments, "fligths")
+    assert (answer.code, answer.out) == (NOT_FOUND, "")
+    assert "Did you mean 'flights'?" in answer.err
+
+
+def test_search_without_a_match_is_an_empty_list_for_scripts(ask, runs):
+    answer = ask("search", "metrics.auc > 2", "--experiment", "flights", "--json")
+    assert (answer.code, answer.json, answer.err) == (NO, [], "")
 
 
 def test_show_gives_what_the_run_logged(ask, runs):
