@@ -12,8 +12,9 @@ from mlkit._core.names import unknown
 from mlkit.cli import rows
 from mlkit.cli.exits import MEANINGS, NO, code_of
 from mlkit.cli.opening import open_store
-from mlkit.cli.output import Form, Output, moment, printable, size_text, text_of
+from mlkit.cli.output import Form, Output, moment, printable, text_of
 from mlkit.cli.runs import run_lines
+from mlkit.display.formats import show_bytes
 from mlkit.errors import MlkitError
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ _DATASET_VERSION_COLUMNS: dict[str, Form] = {
     "version": text_of,
     "kind": text_of,
     "rows": text_of,
-    "size": size_text,
+    "size": show_bytes,
     "created_at": moment,
     "digest": rows.short,
-    "run_id": text_of,
+    "run_id": rows.beginning,
 }
 _MODEL_COLUMNS: dict[str, Form] = {
     "model": text_of,
@@ -51,17 +52,17 @@ _MODEL_VERSION_COLUMNS: dict[str, Form] = {
     "version": text_of,
     "aliases": text_of,
     "created_at": moment,
-    "size": size_text,
+    "size": show_bytes,
     "metrics": text_of,
     "datasets": rows.refs,
     "digest": rows.short,
-    "run_id": text_of,
+    "run_id": rows.beginning,
 }
 _ALIAS_COLUMNS: dict[str, Form] = {
-    "number": text_of,
-    "version": text_of,
-    "replaced": text_of,
     "at": moment,
+    "action": text_of,
+    "version": text_of,
+    "holder": text_of,
     "user": text_of,
     "gate": rows.verdict,
     "reason": text_of,
@@ -201,8 +202,8 @@ def models(store: "Store", output: Output, *, name: str | None, history: str | N
         found = [rows.model_row(store, known) for known in store.models.names()]
         output.table(found, _MODEL_COLUMNS, empty="There are no models yet.")
     elif history is not None:
-        entries = [rows.alias_entry(one) for one in store.models[name].history(history)]
-        output.table(entries, _ALIAS_COLUMNS, empty=f"{name} has no alias {history!r}.")
+        moves = rows.alias_moves(store.models[name], history)
+        output.table(moves, _ALIAS_COLUMNS, empty="There are no moves yet.")
     else:
         versions = rows.model_versions(store.models[name])
         output.table(versions, _MODEL_VERSION_COLUMNS, empty="There are no versions yet.")

@@ -4,6 +4,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -65,8 +66,15 @@ class Output:
             table.add_row(*(Text("" if value is None else form(value)) for form, value in values))
         self._print(table)
 
-    def fields(self, values: Mapping[str, Any]) -> None:
-        """Print the fields of one thing, those that are empty left out; JSON has all of them."""
+    def fields(
+        self, values: Mapping[str, Any], forms: Mapping[str, Form] = MappingProxyType({})
+    ) -> None:
+        """Print the fields of one thing.
+
+        Args:
+            values: Plain values by name; those that are empty are left out, but not of JSON.
+            forms: How the value of a name is made text for people, where it isn't shown as it is.
+        """
         if self.as_json:
             self.document(dict(values))
             return
@@ -75,7 +83,8 @@ class Output:
         table.add_column(overflow="fold")
         for name, value in values.items():
             if _filled(value):
-                table.add_row(Text(printable(name.replace("_", " "))), Text(_lines(value)))
+                shown = _lines(forms[name](value) if name in forms else value)
+                table.add_row(Text(printable(name.replace("_", " "))), Text(shown))
         self._print(table)
 
     def document(self, value: Any) -> None:
@@ -152,35 +161,6 @@ def moment(iso: str) -> str:
         '2026-11-23 21:06:26'
     """
     return printable(iso[:19].replace("T", " "))
-
-
-def span(seconds: float) -> str:
-    """Give a duration as people read it.
-
-    Example:
-        >>> span(0.25), span(75), span(7530)
-        ('0.25 s', '1 min 15 s', '2 h 5 min')
-    """
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:  # noqa: PLR2004 - an hour
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def size_text(size: float) -> str:
-    """Give a number of bytes as people read it.
-
-    Example:
-        >>> size_text(336_776_000)
-        '321.2 MiB'
-    """
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024:  # noqa: PLR2004 - a unit has 1024 of the one before it
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GiB"
 
 
 def _lines(value: Any) -> str:

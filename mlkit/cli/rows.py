@@ -1,5 +1,6 @@
 """What a store returns, as plain values by name."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import iso
@@ -7,7 +8,7 @@ from mlkit.cli.output import printable
 
 if TYPE_CHECKING:
     from mlkit.data.version import DatasetVersion
-    from mlkit.models.aliases import AliasEntry
+    from mlkit.models.aliases import AliasEntry, Refusal
     from mlkit.models.model import Model
     from mlkit.models.package import ModelVersion
     from mlkit.objects.verify import Problem
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _SECOND = 1_000_000_000
 _DIGITS = 12
+_ID = len("01a20abb-977d-746e")
 
 
 def run_row(run: "Run") -> dict[str, Any]:
@@ -94,26 +96,51 @@ def model_row(store: "Store", name: str) -> dict[str, Any]:
 def model_versions(model: "Model") -> list[dict[str, Any]]:
     """Give a model's versions, one a row, with the aliases that are on them now."""
     aliases = model.aliases()
-    return [
-        {
-            "aliases": sorted(alias for alias, number in aliases.items() if number == one.number),
-            **_model_version(one),
-        }
-        for one in model.versions()
-    ]
+    return [_model_version(one, aliases) for one in model.versions()]
 
 
-def alias_entry(entry: "AliasEntry") -> dict[str, Any]:
-    """Give one move of an alias in one row."""
+def alias_moves(model: "Model", alias: str) -> list[dict[str, Any]]:
+    """Give what was done with an alias, and what a gate refused, the oldest first.
+
+    Raises:
+        NotFound: There is no such alias, nor was it ever refused.
+    """
+    refused = [_refusal(one) for one in model.refusals() if one.alias == alias]
+    if refused and alias not in model.aliases():
+        return refused
+    moves = [_move(one) for one in model.history(alias)]
+    return sorted([*moves, *refused], key=lambda row: str(row["at"]))
+
+
+def _move(entry: "AliasEntry") -> dict[str, Any]:
     return {
         "number": entry.number,
         "alias": entry.alias,
+        "action": entry.action,
         "version": entry.version,
         "replaced": entry.replaced,
+        "holder": entry.version,
         "at": iso(entry.at),
         "user": entry.user,
         "gate": entry.gate_report,
         "reason": entry.reason,
+        "run_id": entry.run_id,
+    }
+
+
+def _refusal(refusal: "Refusal") -> dict[str, Any]:
+    return {
+        "number": None,
+        "alias": refusal.alias,
+        "action": "refused",
+        "version": refusal.version,
+        "replaced": None,
+        "holder": refusal.holder,
+        "at": iso(refusal.at),
+        "user": refusal.user,
+        "gate": refusal.gate_report,
+        "reason": refusal.reason,
+        "run_id": refusal.run_id,
     }
 
 
@@ -142,18 +169,33 @@ def refs(links: list[dict[str, Any]]) -> str:
     return ", ".join(printable(str(link["ref"])) for link in links)
 
 
+def beginning(run_id: str) -> str:
+    """Give the beginning of a run's id, as `show` takes it.
+
+    Example:
+        >>> beginning("01a20abb-977d-746e-b9a3-7ff22db8f57b")
+        '01a20abb-977d-746e'
+    """
+    return printable(run_id[:_ID])
+
+
 def verdict(gate_report: dict[str, Any]) -> str:
-    """Give what a gate said, in a word.
+    """Give what a gate said: that it was passed, or what was not.
 
     Example:
         >>> verdict({"passed": True, "conditions": []})
         'passed'
     """
-    return "passed" if gate_report.get("passed") else "refused"
+    if gate_report.get("passed"):
+        return "passed"
+    failed = [one for one in gate_report.get("conditions", ()) if not one.get("passed")]
+    why = "; ".join(f"{one.get('condition')}: {one.get('why')}" for one in failed)
+    return printable(f"refused ({why})" if why else "refused")
 
 
-def _model_version(version: "ModelVersion") -> dict[str, Any]:
+def _model_version(version: "ModelVersion", aliases: Mapping[str, int]) -> dict[str, Any]:
     return {
+        "aliases": sorted(alias for alias, number in aliases.items() if number == version.number),
         "version": version.number,
         "ref": version.ref,
         "created_at": iso(version.created_at),

@@ -1,6 +1,7 @@
 """Runs as a table that fits where it is printed: one line a run."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from mlkit.cli.output import printable, text_of
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from mlkit.tracking.reading import Run
 
 _SHORTEST_ID = len("01a20a83-4dc6")  # the time of a UUIDv7, to the millisecond
-_MAIN_METRICS = 3
 _WIDEST = 32
 _UNCUT = 10_000
 _GAP = 2
@@ -71,8 +71,8 @@ def _columns(
     telling = [name for name, cells in keyed.items() if len(set(map(repr, cells))) > 1]
     metrics = [name for name in telling if name.startswith("metrics.")]
     others = [name for name in telling if name not in metrics]
-    for name in [*metrics[:_MAIN_METRICS], *others, *metrics[_MAIN_METRICS:]]:
-        yield name, keyed.pop(name)
+    for pair in zip_longest(metrics, others):  # so that there is room for some of both
+        yield from ((name, keyed.pop(name)) for name in pair if name is not None)
     yield "duration", [show_span(duration_of(run)) for run in runs]
     yield from keyed.items()
 

@@ -6,7 +6,7 @@ import pytest
 
 import mlkit
 from mlkit.cli.exits import NO
-from mlkit.cli.output import Output, printable, size_text, span, text_of
+from mlkit.cli.output import Output, printable, text_of
 
 
 def test_verify_of_a_sound_store_finds_nothing(ask, runs):
@@ -67,15 +67,6 @@ def test_report_tells_scripts_where_the_page_is(ask, store, tmp_path):
 )
 def test_a_value_is_text_on_one_line(value, text):
     assert text_of(value) == text
-
-
-def test_sizes_are_told_in_the_unit_that_fits():
-    told = [size_text(1024**power) for power in range(5)]
-    assert told == ["1 B", "1.0 KiB", "1.0 MiB", "1.0 GiB", "1024.0 GiB"]
-
-
-def test_durations_are_told_in_the_units_that_fit():
-    assert [span(59.96), span(60), span(3600)] == ["60 s", "1 min 0 s", "1 h 0 min"]
 
 
 def test_text_keeps_letters_of_every_script():

@@ -4,6 +4,7 @@ import pytest
 
 import mlkit
 from mlkit.cli.exits import NOT_FOUND, USAGE
+from mlkit.cli.rows import verdict
 
 
 @pytest.fixture
@@ -96,11 +97,42 @@ def test_models_tells_what_a_version_was_trained_on(ask, store, delay):
     assert "{" not in out
 
 
-def test_models_shows_how_an_alias_moved(ask, delay):
-    (entry,) = ask("models", "delay", "--history", "prod", "--json").json
-    assert (entry["version"], entry["reason"]) == (1, "first")
-    assert entry["gate"]["passed"] is True
-    assert "passed" in ask("models", "delay", "--history", "prod").out
+def test_models_shows_how_an_alias_moved_and_what_was_refused(ask, store, delay):
+    store.models["delay"].promote(2, "prod", reason="third")
+    store.models["delay"].rollback("prod", reason="fourth")
+    rows = ask("models", "delay", "--history", "prod", "--json").json
+    assert [(row["action"], row["version"], row["holder"], row["reason"]) for row in rows] == [
+        ("promote", 1, 1, "first"),
+        ("refused", 2, 1, "second"),
+        ("promote", 2, 2, "third"),
+        ("rollback", 1, 1, "fourth"),
+    ]
+    assert [row["gate"] and row["gate"]["passed"] for row in rows] == [True, False, None, None]
+
+
+def test_a_history_says_for_people_what_the_gates_said(ask, delay):
+    out = ask("models", "delay", "--history", "prod").out
+    assert "passed" in out
+    assert "refused (auc >= 0.7: 0.6 < 0.7)" in out
+
+
+def test_an_alias_that_was_only_refused_has_a_history(ask, store, delay):
+    gate = mlkit.Gate([mlkit.at_least("auc", 0.9)])
+    with pytest.raises(mlkit.errors.GateRefused):
+        store.models["delay"].promote(1, "gold", gate=gate)
+    (row,) = ask("models", "delay", "--history", "gold", "--json").json
+    assert (row["action"], row["version"], row["holder"]) == ("refused", 1, None)
+
+
+def test_a_history_of_an_unknown_alias_exits_with_not_found(ask, delay):
+    answer = ask("models", "delay", "--history", "prd")
+    assert answer.code == NOT_FOUND
+    assert "'prod'" in answer.err
+
+
+@pytest.mark.parametrize("report", [{}, {"passed": False, "conditions": []}])
+def test_a_report_without_conditions_is_told_in_a_word(report):
+    assert verdict(report) == "refused"
 
 
 def test_models_needs_a_name_for_a_history(ask, store):
