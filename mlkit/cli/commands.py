@@ -15,7 +15,7 @@ from mlkit.cli.opening import open_store
 from mlkit.cli.output import Form, Output, moment, printable, text_of
 from mlkit.cli.runs import run_lines
 from mlkit.display.formats import show_bytes
-from mlkit.errors import MlkitError
+from mlkit.errors import InvalidInput, MlkitError, StorageFault
 
 if TYPE_CHECKING:
     from mlkit.query.runs import RunTable
@@ -230,10 +230,19 @@ def sync(store: "Store", output: Output) -> None:
 
 
 @command
-@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
 def report(store: "Store", output: Output, *, out: Path) -> None:
-    """Write one HTML page of the store's runs, datasets and models to OUT."""
-    store.report(out)
-    output.say(f"Wrote {out}")
+    """Write one HTML page of the store's runs, datasets and models to OUT, a file or a folder."""
+    if not out.parent.is_dir():
+        message = f"There is no folder {str(out.parent)!r} to write {out.name!r} to"
+        raise InvalidInput(message, hint="Make it first, or write the page elsewhere")
+    try:
+        page = store.report(out)
+    except MlkitError:
+        raise
+    except OSError as error:
+        message = f"{str(out)!r} can't be written: {error.strerror or error}"
+        raise StorageFault(message) from error
+    output.say(f"Wrote {page}")
     if output.as_json:
-        output.document({"path": str(out)})
+        output.document({"path": str(page)})

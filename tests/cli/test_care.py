@@ -5,8 +5,9 @@ import json
 import pytest
 
 import mlkit
-from mlkit.cli.exits import NO
+from mlkit.cli.exits import FAULT, NO, UNREADABLE, USAGE
 from mlkit.cli.output import Output, printable, text_of
+from mlkit.errors import Corrupt
 
 
 def test_verify_of_a_sound_store_finds_nothing(ask, runs):
@@ -53,6 +54,34 @@ def test_report_writes_one_page(ask, runs, tmp_path):
 
 def test_report_tells_scripts_where_the_page_is(ask, store, tmp_path):
     assert ask("report", tmp_path / "a.html", "--json").json == {"path": str(tmp_path / "a.html")}
+
+
+def test_report_makes_no_folder_that_its_page_would_be_in(ask, store, tmp_path):
+    answer = ask("report", tmp_path / "nope" / "x.html")
+    assert answer.code == USAGE
+    assert "There is no folder" in answer.err
+    assert not (tmp_path / "nope").exists()
+
+
+def test_report_to_a_folder_says_what_its_page_is_called(ask, store, tmp_path):
+    for _ in range(2):
+        told = ask("report", tmp_path / "site", "--json").json
+        assert told == {"path": str(tmp_path / "site" / "index.html")}
+
+
+def test_report_says_what_keeps_it_from_writing(ask, store, tmp_path):
+    (tmp_path / "x.html" / "index.html").mkdir(parents=True)
+    answer = ask("report", tmp_path / "x.html")
+    assert answer.code == FAULT
+    assert "x.html' can't be written: " in answer.err
+
+
+def test_report_leaves_what_the_store_says_as_it_is(ask, store, tmp_path, monkeypatch):
+    def damaged(self, path):
+        raise Corrupt("The store is damaged")
+
+    monkeypatch.setattr(mlkit.Store, "report", damaged)
+    assert ask("report", tmp_path / "x.html").code == UNREADABLE
 
 
 @pytest.mark.parametrize(
