@@ -9,7 +9,7 @@ import click
 
 from mlkit._core.extras import DISTRIBUTION
 from mlkit._core.names import unknown
-from mlkit.cli import rows
+from mlkit.cli import forms, rows
 from mlkit.cli.exits import MEANINGS, NO, code_of
 from mlkit.cli.opening import open_store
 from mlkit.cli.output import Form, Output, moment, printable, text_of
@@ -38,8 +38,8 @@ _DATASET_VERSION_COLUMNS: dict[str, Form] = {
     "rows": text_of,
     "size": show_bytes,
     "created_at": moment,
-    "digest": rows.short,
-    "run_id": rows.beginning,
+    "digest": forms.short,
+    "run_id": forms.beginning,
 }
 _MODEL_COLUMNS: dict[str, Form] = {
     "model": text_of,
@@ -54,9 +54,9 @@ _MODEL_VERSION_COLUMNS: dict[str, Form] = {
     "created_at": moment,
     "size": show_bytes,
     "metrics": text_of,
-    "datasets": rows.refs,
-    "digest": rows.short,
-    "run_id": rows.beginning,
+    "datasets": forms.refs,
+    "digest": forms.short,
+    "run_id": forms.beginning,
 }
 _ALIAS_COLUMNS: dict[str, Form] = {
     "at": moment,
@@ -64,7 +64,7 @@ _ALIAS_COLUMNS: dict[str, Form] = {
     "version": text_of,
     "holder": text_of,
     "user": text_of,
-    "gate": rows.verdict,
+    "gate": forms.verdict,
     "reason": text_of,
 }
 _PROBLEM_COLUMNS: dict[str, Form] = {"path": text_of, "what": text_of, "hurts": text_of}
@@ -146,7 +146,7 @@ def ls(store: "Store", output: Output, *, experiment: str | None, limit: int) ->
 @click.argument("run_id", metavar="RUN")
 def show(store: "Store", output: Output, *, run_id: str) -> None:
     """Show a run by its id, or by the beginning of it."""
-    output.fields(rows.run_fields(store.run(run_id)))
+    output.fields(rows.run_fields(store.run(run_id)), forms.RUN)
 
 
 @command
@@ -181,10 +181,13 @@ def search(
 @command
 @click.argument("name", required=False)
 def data(store: "Store", output: Output, *, name: str | None) -> None:
-    """List the datasets, or the versions of the dataset NAME."""
+    """List the datasets, or the versions of the dataset NAME, or show one, such as flights:3."""
     if name is None:
         found = [rows.dataset_row(store, known) for known in store.datasets.names()]
         output.table(found, _DATASET_COLUMNS, empty="There are no datasets yet.")
+        return
+    if _is_reference(name):
+        output.fields(rows.dataset_fields(store.dataset(name)), forms.VERSION)
         return
     versions = [rows.dataset_version(one) for one in store.datasets[name].versions()]
     output.table(versions, _DATASET_VERSION_COLUMNS, empty="There are no versions yet.")
@@ -194,7 +197,7 @@ def data(store: "Store", output: Output, *, name: str | None) -> None:
 @click.argument("name", required=False)
 @click.option("--history", metavar="ALIAS", help="How ALIAS of NAME has moved, the oldest first.")
 def models(store: "Store", output: Output, *, name: str | None, history: str | None) -> None:
-    """List the models, the versions of the model NAME, or an alias's history."""
+    """List the models, or the versions of the model NAME, or show one, such as delay@prod."""
     if name is None:
         if history is not None:
             message = "--history needs the NAME of a model"
@@ -204,9 +207,28 @@ def models(store: "Store", output: Output, *, name: str | None, history: str | N
     elif history is not None:
         moves = rows.alias_moves(store.models[name], history)
         output.table(moves, _ALIAS_COLUMNS, empty="There are no moves yet.")
+    elif _is_reference(name):
+        version = store.model(name)
+        aliases = store.models[version.name].aliases()
+        output.fields(rows.model_fields(version, aliases), forms.VERSION)
     else:
         versions = rows.model_versions(store.models[name])
         output.table(versions, _MODEL_VERSION_COLUMNS, empty="There are no versions yet.")
+
+
+def _is_reference(name: str) -> bool:
+    return any(mark in name for mark in ":@#")
+
+
+@command
+@click.argument("reference", metavar="REF")
+def lineage(store: "Store", output: Output, *, reference: str) -> None:
+    """Show what REF came from: a model or dataset, such as delay@prod, or a run's id."""
+    found = store.lineage(reference)
+    if output.as_json:
+        output.document(rows.lineage_fields(found))
+    else:
+        output.lines(found.text())
 
 
 @command

@@ -17,6 +17,9 @@ from rich.text import Text
 Form = Callable[[Any], str]
 """Makes a value the text that a table shows."""
 
+Part = Callable[[Any], Any]
+"""Makes the value of a field what is shown of it: text, or texts in a mapping or list."""
+
 _WIDE = 10_000
 _SIGNIFICANT = 6
 
@@ -67,13 +70,13 @@ class Output:
         self._print(table)
 
     def fields(
-        self, values: Mapping[str, Any], forms: Mapping[str, Form] = MappingProxyType({})
+        self, values: Mapping[str, Any], forms: Mapping[str, Part] = MappingProxyType({})
     ) -> None:
         """Print the fields of one thing.
 
         Args:
             values: Plain values by name; those that are empty are left out, but not of JSON.
-            forms: How the value of a name is made text for people, where it isn't shown as it is.
+            forms: What people are shown of the value of a name, where that isn't the value itself.
         """
         if self.as_json:
             self.document(dict(values))

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from attrs import asdict
+
 from mlkit._core.clock import iso
-from mlkit.cli.output import printable
+from mlkit.cli.forms import short
 
 if TYPE_CHECKING:
     from mlkit.data.version import DatasetVersion
@@ -12,12 +14,11 @@ if TYPE_CHECKING:
     from mlkit.models.model import Model
     from mlkit.models.package import ModelVersion
     from mlkit.objects.verify import Problem
+    from mlkit.query.lineage import Lineage
     from mlkit.store.store import Store
     from mlkit.tracking.reading import Run
 
 _SECOND = 1_000_000_000
-_DIGITS = 12
-_ID = len("01a20abb-977d-746e")
 
 
 def run_row(run: "Run") -> dict[str, Any]:
@@ -50,6 +51,48 @@ def run_fields(run: "Run") -> dict[str, Any]:
         "code": run.provenance.get("code"),
         "machine": run.provenance.get("machine"),
         "error": run.error,
+    }
+
+
+def dataset_fields(version: "DatasetVersion") -> dict[str, Any]:
+    """Give everything of a dataset's version but its content."""
+    return {
+        **dataset_version(version),
+        "columns": dict(version.types),
+        "inputs": list(version.inputs),
+        "user": version.user,
+        "url": version.url,
+        "description": version.description,
+    }
+
+
+def model_fields(version: "ModelVersion", aliases: Mapping[str, int]) -> dict[str, Any]:
+    """Give everything of a model's version but its files' content."""
+    signature = version.signature
+    return {
+        **_model_version(version, aliases),
+        "serializer": f"{version.serializer} {version.serializer_version}",
+        "signature": None if signature is None else signature.to_json(),
+        "example": version.example,
+        "files": {name: asdict(file) for name, file in version.files.items()},
+        "python": version.python,
+        "environment": dict(version.environment),
+        "tags": dict(version.tags),
+    }
+
+
+def lineage_fields(lineage: "Lineage") -> dict[str, Any]:
+    """Give a lineage as its nodes, the first of which was asked for, and its edges."""
+    return {
+        "nodes": [asdict(node) for node in lineage.nodes],
+        "edges": [
+            {
+                "source": {"kind": edge.source[0], "ref": edge.source[1]},
+                "relation": edge.relation,
+                "target": {"kind": edge.target[0], "ref": edge.target[1]},
+            }
+            for edge in lineage.edges
+        ],
     }
 
 
@@ -147,50 +190,6 @@ def _refusal(refusal: "Refusal") -> dict[str, Any]:
 def problem(found: "Problem") -> dict[str, Any]:
     """Give something damaged in one row."""
     return {"path": found.path, "what": found.what, "hurts": list(found.hurts)}
-
-
-def short(digest: str) -> str:
-    """Give the beginning of a digest, as references take it.
-
-    Example:
-        >>> short("sha256:1f3a9c5b7d2e4f6a8b")
-        '1f3a9c5b7d2e'
-    """
-    return printable(digest.removeprefix("sha256:")[:_DIGITS])
-
-
-def refs(links: list[dict[str, Any]]) -> str:
-    """Give the references of what was used.
-
-    Example:
-        >>> refs([{"kind": "dataset", "ref": "flights:1", "digest": "sha256:1f3a"}])
-        'flights:1'
-    """
-    return ", ".join(printable(str(link["ref"])) for link in links)
-
-
-def beginning(run_id: str) -> str:
-    """Give the beginning of a run's id, as `show` takes it.
-
-    Example:
-        >>> beginning("01a20abb-977d-746e-b9a3-7ff22db8f57b")
-        '01a20abb-977d-746e'
-    """
-    return printable(run_id[:_ID])
-
-
-def verdict(gate_report: dict[str, Any]) -> str:
-    """Give what a gate said: that it was passed, or what was not.
-
-    Example:
-        >>> verdict({"passed": True, "conditions": []})
-        'passed'
-    """
-    if gate_report.get("passed"):
-        return "passed"
-    failed = [one for one in gate_report.get("conditions", ()) if not one.get("passed")]
-    why = "; ".join(f"{one.get('condition')}: {one.get('why')}" for one in failed)
-    return printable(f"refused ({why})" if why else "refused")
 
 
 def _model_version(version: "ModelVersion", aliases: Mapping[str, int]) -> dict[str, Any]:

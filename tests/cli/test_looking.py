@@ -1,8 +1,11 @@
 """Looking at runs: ls, show, search."""
 
+import re
+
 import pytest
 
 from mlkit.cli.exits import NO, NOT_FOUND, USAGE
+from mlkit.cli.forms import code, machine
 
 
 def test_ls_counts_the_runs_of_each_experiment(ask, runs):
@@ -127,6 +130,21 @@ def test_show_takes_the_beginning_of_an_id(ask, runs):
 
 def test_show_prints_the_traceback_of_a_run_that_failed(ask, runs):
     assert "ZeroDivisionError" in ask("show", runs[1].id).out
+
+
+def test_show_tells_people_times_and_sizes_with_their_units(ask, runs):
+    shown = dict(line.split(None, 1) for line in ask("show", runs[0].id).out.splitlines())
+    assert shown["duration"].split()[-1] in {"ms", "s"}
+    assert shown["artifacts"] == "report.txt = 6 B"
+    assert re.search(r"memory = [0-9.]+ [kMGT]i?B", ask("show", runs[0].id).out)
+
+
+def test_a_diff_is_told_by_its_length_and_is_whole_in_json():
+    assert code({"diff": "-a"}) == {"diff": "1 line; --json has them"}
+
+
+def test_a_machine_that_does_not_tell_its_memory_is_shown_without():
+    assert machine({"cpus": 2}) == {"cpus": 2}
 
 
 def test_show_of_an_unknown_run_exits_with_not_found(ask, runs):

@@ -4,7 +4,7 @@ import pytest
 
 import mlkit
 from mlkit.cli.exits import NOT_FOUND, USAGE
-from mlkit.cli.rows import verdict
+from mlkit.cli.forms import verdict
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def delay(store):
     with store.start_run("flights") as run:
         run.use_dataset(trained_on)
         fitted = sklearn.LogisticRegression().fit(X, y)
-        first = run.log_model(fitted, "delay", metrics={"auc": 0.8})
+        first = run.log_model(fitted, "delay", metrics={"auc": 0.8}, input_example=X)
         second = run.log_model(
             sklearn.LogisticRegression(C=2).fit(X, y), "delay", metrics={"auc": 0.6}
         )
@@ -141,6 +141,53 @@ def test_models_needs_a_name_for_a_history(ask, store):
 
 def test_models_of_an_unknown_name_exits_with_not_found(ask, delay):
     assert ask("models", "relay").code == NOT_FOUND
+
+
+@pytest.mark.parametrize("mark", [":1", "@prod", "#digest"])
+def test_models_shows_one_version_in_full(ask, delay, mark):
+    mark = mark.replace("digest", delay[0].digest.removeprefix("sha256:")[:12])
+    shown = ask("models", f"delay{mark}", "--json").json
+    assert (shown["ref"], shown["aliases"]) == ("delay:1", ["prod"])
+    assert shown["metrics"] == {"auc": 0.8}
+    assert shown["run_id"] == delay[2].id
+    assert "scikit-learn" in shown["environment"]
+    assert shown["signature"]["inputs"]
+    assert {"digest", "size"} == set(next(iter(shown["files"].values())))
+
+
+def test_a_model_version_is_told_to_people_without_braces(ask, delay):
+    out = ask("models", "delay:1").out
+    assert "flights:1" in out
+    assert "float64" in out
+    assert "{" not in out
+
+
+def test_data_shows_one_version_in_full(ask, store, flights):
+    store.make_dataset("means", lambda _: {"mean": [1.5]}, (flights[0],), {}, description="of them")
+    shown = ask("data", "means:1", "--json").json
+    assert (shown["ref"], shown["rows"], shown["columns"]) == ("means:1", 1, {"mean": "float64"})
+    assert shown["inputs"][0]["ref"] == "flights:1"
+    assert shown["description"] == "of them"
+    assert "flights:1" in ask("data", "means@latest").out
+
+
+@pytest.mark.parametrize("arguments", [("data", "flights:9"), ("models", "delay@gold")])
+def test_a_version_that_is_not_there_exits_with_not_found(ask, flights, delay, arguments):
+    assert ask(*arguments).code == NOT_FOUND
+
+
+def test_lineage_is_the_tree_that_the_store_gives(ask, store, delay):
+    assert ask("lineage", "delay@prod").out == store.lineage("delay@prod").text() + "\n"
+
+
+def test_lineage_gives_nodes_and_edges_to_scripts(ask, delay):
+    found = ask("lineage", "delay:1", "--json").json
+    assert (found["nodes"][0]["kind"], found["nodes"][0]["ref"]) == ("model", "delay:1")
+    assert {
+        "source": {"kind": "model", "ref": "delay:1"},
+        "relation": "made by",
+        "target": {"kind": "run", "ref": delay[2].id},
+    } in found["edges"]
 
 
 @pytest.mark.parametrize("command", ["data", "models"])
