@@ -20,8 +20,8 @@ MISSING = 6
 MEANINGS = {
     DONE: "done; of verify: nothing is damaged; of search: something matches",
     NO: "of verify: something is damaged; of search: nothing matches",
-    USAGE: "the command can't be read: an option, a name or a filter is wrong",
-    NOT_FOUND: "there is no such store, run, dataset or model",
+    USAGE: "the command is wrong: an option, a name, a filter or a path",
+    NOT_FOUND: "there is no such store, experiment, run, dataset, model or version",
     FAULT: "the storage failed: disk, network, credentials",
     UNREADABLE: "what is stored is corrupt, or of a newer format",
     MISSING: "a Python package is missing; the message names the extra",

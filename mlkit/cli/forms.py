@@ -52,7 +52,9 @@ def verdict(gate_report: dict[str, Any]) -> str:
     """
     if gate_report.get("passed"):
         return "passed"
-    failed = [one for one in gate_report.get("conditions", ()) if not one.get("passed")]
+    conditions = gate_report.get("conditions")
+    told = conditions if isinstance(conditions, list) else []  # other gates may report otherwise
+    failed = [one for one in told if isinstance(one, Mapping) and not one.get("passed")]
     why = "; ".join(f"{one.get('condition')}: {one.get('why')}" for one in failed)
     return printable(f"refused ({why})" if why else "refused")
 

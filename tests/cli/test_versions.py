@@ -130,8 +130,10 @@ def test_a_history_of_an_unknown_alias_exits_with_not_found(ask, delay):
     assert "'prod'" in answer.err
 
 
-@pytest.mark.parametrize("report", [{}, {"passed": False, "conditions": []}])
-def test_a_report_without_conditions_is_told_in_a_word(report):
+@pytest.mark.parametrize(
+    "report", [{}, {"conditions": []}, {"conditions": ["x"]}, {"conditions": 3}]
+)
+def test_a_report_whose_conditions_say_nothing_is_told_in_a_word(report):
     assert verdict(report) == "refused"
 
 
