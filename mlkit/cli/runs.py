@@ -102,9 +102,9 @@ def _text(value: Any, width: int | None) -> Any:
 def _length(runs: Sequence["Run"], ids: list[str]) -> int | None:
     """Give how much of an id tells each of these runs from all that there are."""
     shown = {run.id for run in runs}
-    for length in range(_SHORTEST_ID, max(map(len, ids), default=0)):
-        beginnings = [run_id[:length] for run_id in ids]
+    longest = max(map(len, ids), default=0)
+    for length in range(_SHORTEST_ID, longest):
         mine = {run_id[:length] for run_id in shown}
-        if sum(beginning in mine for beginning in beginnings) == len(shown):
+        if sum(run_id[:length] in mine for run_id in ids) == len(shown):
             return length
     return None

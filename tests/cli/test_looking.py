@@ -6,6 +6,13 @@ import pytest
 
 from mlkit.cli.exits import NO, NOT_FOUND, USAGE
 from mlkit.cli.forms import code, machine
+from mlkit.cli.runs import run_lines
+
+
+def renamed(run, run_id):
+    run.check()  # what it holds is read before it is called otherwise
+    run.id = run_id
+    return run
 
 
 def test_ls_counts_the_runs_of_each_experiment(ask, runs):
@@ -66,6 +73,15 @@ def test_a_run_that_is_listed_can_be_shown_by_what_is_listed(ask, store, monkeyp
         beginning = line.split()[0]
         assert 13 <= len(beginning) < 36
         assert ask("show", beginning).code == 0
+
+
+@pytest.mark.parametrize(("other", "shown"), [("b" * 22, 15), ("a" * 21 + "b", 36)])
+def test_an_id_is_shortened_so_far_that_no_other_run_begins_like_it(store, other, shown):
+    with store.start_run("flights") as run:
+        pass
+    run = renamed(store.run(run.id), "01a20a83-4dc6-" + "a" * 22)
+    lines = run_lines([run], ids=[run.id, "01a20a83-4dc6-" + other], width=110).splitlines()
+    assert lines[2].split()[0] == run.id[:shown]
 
 
 def test_what_differs_between_runs_comes_before_what_does_not(ask, store):
@@ -141,6 +157,10 @@ def test_show_tells_people_times_and_sizes_with_their_units(ask, runs):
 
 def test_a_diff_is_told_by_its_length_and_is_whole_in_json():
     assert code({"diff": "-a"}) == {"diff": "1 line; --json has them"}
+
+
+def test_code_without_changes_has_no_diff():
+    assert code({"commit": "30da7bd", "remote": ""}) == {"commit": "30da7bd"}
 
 
 def test_a_machine_that_does_not_tell_its_memory_is_shown_without():
