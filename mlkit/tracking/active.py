@@ -380,6 +380,7 @@ class ActiveRun:
     def _spool_end(self, number: int, data: bytes) -> None:
         with self.health.guarded("its end is lost"):
             self._around.outbox.put(self._end_path(number), data)
+            self.health.spooled += 1
 
     def _end_path(self, number: int) -> str:
         return f"{self._folder}/end{f'-{number}' if number > 1 else ''}.json"

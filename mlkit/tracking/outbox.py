@@ -7,15 +7,20 @@ is locked, and left alone.
 """
 
 import fcntl
-from collections.abc import Iterator
+import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from attrs import frozen
 
 from mlkit._core.ids import token
 from mlkit.errors import AlreadyExists, Corrupt, NotFound
 from mlkit.storage.protocol import Storage
+
+_ATTEMPTS = 100
+Made = TypeVar("Made")
 
 
 @frozen
@@ -33,13 +38,24 @@ class Outbox:
     def open_append(self, path: str) -> BinaryIO:
         """Open a file that waits here, locked as long as this process writes to it.
 
+        It gets its name only when it is locked, so nobody sends it before its first byte.
+
         Raises:
             OSError: This disk doesn't take it either.
         """
-        place = self._place(path)
-        file = place.open("ab", buffering=0)
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return file
+
+        def create(place: Path) -> BinaryIO:
+            temporary = place.with_name(f".{token()}.tmp")
+            file = temporary.open("ab", buffering=0)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                temporary.rename(place)
+            except BaseException:
+                file.close()
+                raise
+            return file
+
+        return self._in_folder(path, create)
 
     def put(self, path: str, data: bytes) -> None:
         """Keep a whole file here.
@@ -47,16 +63,23 @@ class Outbox:
         Raises:
             OSError: This disk doesn't take it either.
         """
-        place = self._place(path)
-        temporary = place.with_name(f".{token()}.tmp")
-        temporary.write_bytes(data)
-        temporary.rename(place)
 
-    def waiting(self, prefix: str = "") -> Iterator[str]:
+        def create(place: Path) -> None:
+            temporary = place.with_name(f".{token()}.tmp")
+            temporary.write_bytes(data)
+            temporary.rename(place)
+
+        self._in_folder(path, create)
+
+    def waiting(self, prefix: str = "") -> list[str]:
         """Give the paths of the files that wait, sorted."""
-        for place in sorted((self.folder / prefix).rglob("*")):
-            if place.is_file() and not place.name.startswith("."):
-                yield place.relative_to(self.folder).as_posix()
+        found = [  # a walk passes over folders that vanish, which are empty ones
+            (Path(folder) / name).relative_to(self.folder).as_posix()
+            for folder, _, names in os.walk(self.folder / prefix)
+            for name in names
+            if not name.startswith(".")
+        ]
+        return sorted(found)
 
     def send(self, prefix: str = "") -> int:
         """Send what waits to the store.
@@ -106,16 +129,18 @@ class Outbox:
         except NotFound:
             return b""
 
-    def _place(self, path: str) -> Path:
+    def _in_folder(self, path: str, create: Callable[[Path], Made]) -> Made:
+        """Make a file in its folder, which a sender may be removing since it was empty."""
         place = self.folder / path
+        for _ in range(_ATTEMPTS):
+            with suppress(FileNotFoundError, FileExistsError):
+                place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                return create(place)
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return place
+        return create(place)
 
     def _tidy(self, prefix: str) -> None:
         """Remove folders that have become empty."""
-        folders = [place for place in (self.folder / prefix).rglob("*") if place.is_dir()]
-        for place in sorted([*folders, self.folder / prefix], reverse=True):
-            try:
-                place.rmdir()
-            except OSError:
-                continue  # not empty: something else waits there
+        for folder, _, _ in os.walk(self.folder / prefix, topdown=False):
+            with suppress(OSError):  # not empty: something else waits there
+                Path(folder).rmdir()

@@ -14,6 +14,7 @@ from mlkit.storage.memory import MemoryStorage
 from mlkit.storage.protocol import Capabilities
 from mlkit.store.store import Store
 from mlkit.tracking.health import TrackingWarning
+from mlkit.tracking.outbox import Outbox
 
 sent_only = pytest.mark.usefixtures("sent")
 
@@ -291,3 +292,34 @@ def test_a_generator_cant_be_tracked():
         @mlkit.track("generator")
         def steps():
             yield 1
+
+
+def test_senders_and_writers_of_one_outbox_lose_nothing(tmp_path):
+    storage = MemoryStorage(tmp_path.name)
+    outbox = Outbox(storage, tmp_path / "outbox")
+    stop = threading.Event()
+    faults = []
+
+    def send():
+        while not stop.is_set():
+            try:
+                outbox.send()
+            except Exception as error:  # noqa: BLE001 - none may come
+                faults.append(error)
+
+    senders = [threading.Thread(target=send) for _ in range(3)]
+    for sender in senders:
+        sender.start()
+    for number in range(300):
+        with outbox.open_append(f"runs/a/w-{number}.seg") as file:
+            file.write(b"one")
+            file.write(b"two")
+        outbox.put(f"runs/b/{number}.json", b"whole")
+    stop.set()
+    for sender in senders:
+        sender.join()
+    outbox.send()
+    assert faults == []
+    assert {storage.read(f"runs/a/w-{number}.seg") for number in range(300)} == {b"onetwo"}
+    assert {storage.read(f"runs/b/{number}.json") for number in range(300)} == {b"whole"}
+    assert list(outbox.waiting()) == []
