@@ -276,8 +276,14 @@ def sweep(  # noqa: PLR0913 - the options of Store.sweep, and the store
     progress: bool | None = None,
     store: Store | None = None,
 ) -> "SweepResult":
-    """Run a function over a search space; each trial is a run; see `Store.sweep`."""
-    return (store or get_store()).sweep(
+    """Run a function over a search space; each trial is a run; see `Store.sweep`.
+
+    In processes of their own, trials find the sweep's store as their default one.
+    """
+    from mlkit.sweeps.sweep import run_sweep
+
+    chosen = store or get_store()
+    return run_sweep(
         func,
         space,
         n=n,
@@ -287,4 +293,6 @@ def sweep(  # noqa: PLR0913 - the options of Store.sweep, and the store
         sampler=sampler,
         experiment=experiment,
         progress=progress,
+        store=chosen,
+        reopen=lambda: set_store(chosen),
     )

@@ -115,3 +115,12 @@ def test_an_unknown_name_of_the_package_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'log_everything'"):
         mlkit.log_everything  # noqa: B018 - asking is the point
     assert "start_run" in dir(mlkit)
+
+
+def test_processes_of_a_sweep_have_its_store_as_their_default(default):
+    def which(x):
+        mlkit.set_tags(store=mlkit.get_store().url)
+        return {"score": x}
+
+    result = mlkit.sweep(which, {"x": [1, 2]}, goal="max score", n_jobs=2)
+    assert {run.tags["store"] for run in result.runs} == {default.url}
