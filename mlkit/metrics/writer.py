@@ -207,7 +207,8 @@ class SegmentWriter:
         counters = tuple(map(self._counter, keys))
         size = layout.size + HEADER.size
         keyset = number, word_of(layout.size), size, layout.pack, counters
-        return self._keysets.setdefault(keys, keyset)  # a thread may have been quicker
+        self._keysets[keys] = keyset
+        return keyset
 
     def _put(self, payload: bytes) -> None:
         data = frame(payload)

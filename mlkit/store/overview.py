@@ -1,42 +1,78 @@
 """Gathers what a page of a store shows."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mlkit._core.clock import now_ns
 from mlkit._core.ids import token
 from mlkit.errors import MlkitError
 from mlkit.models.aliases import AliasEntry
-from mlkit.reports.overview import ModelOverview, Overview
+from mlkit.reports.overview import PLACES, ModelOverview, Overview
 
 if TYPE_CHECKING:
     from mlkit.models.model import Model
     from mlkit.store.store import Store
 
 
+V_co = TypeVar("V_co", covariant=True)
+
+
+class Numbered(Protocol[V_co]):
+    """A dataset or model: its versions by number."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    def numbers(self) -> list[int]:
+        """Give the numbers of its versions."""
+        ...
+
+    def __getitem__(self, number: int, /) -> V_co:
+        """Give one version."""
+        ...
+
+
 def overview_of(store: "Store", title: str) -> Overview:
-    """Give all that a page of a store shows, from all its rooms."""
+    """Give all that a page of a store shows, from all its rooms, and what can't be read."""
+    damaged: list[str] = []
+    datasets = [
+        version
+        for name in store.datasets.names()
+        for version in _readable(store.datasets[name], damaged)
+    ]
+    models = [_model(store, name, damaged) for name in store.models.names()]
+    notice = [("damaged", f"{'; '.join(damaged)}. store.verify() says more")] if damaged else []
     return Overview(
         url=store.url,
         made_at=now_ns(),
         title=title,
         runs=list(store.runs.readable()),
-        datasets=[
-            version
-            for name in store.datasets.names()
-            for version in store.datasets[name].versions()
-        ],
-        models=[_model(store, name) for name in store.models.names()],
+        datasets=datasets,
+        models=models,
+        places=[*notice, *PLACES],
     )
 
 
-def _model(store: "Store", name: str) -> ModelOverview:
+def _readable(versions: "Numbered[V_co]", damaged: list[str]) -> list[V_co]:
+    """Give the versions that can be read, and note those that can't."""
+    found = []
+    for number in versions.numbers():
+        try:
+            found.append(versions[number])
+        except MlkitError as error:
+            damaged.append(f"version {number} of {versions.name} can't be read: {error.message}")
+    return found
+
+
+def _model(store: "Store", name: str, damaged: list[str]) -> ModelOverview:
     model = store.models[name]
     aliases = model.aliases()
     monitor = store.monitor(name)
     return ModelOverview(
         name=name,
-        versions=model.versions(),
+        versions=_readable(model, damaged),
         aliases=aliases,
         moves=_moves(model),
         checks=monitor.history(),

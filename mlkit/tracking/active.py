@@ -78,7 +78,6 @@ class ActiveRun:
         self._points = self._journal.points
         self.outer = current_run()
         self._ending = threading.Lock()
-        self._sending = threading.RLock()
         self._status: str | None = None
 
     # Params, metrics, tags, notes
@@ -236,7 +235,7 @@ class ActiveRun:
 
     def flush(self) -> None:
         """Send what waits on this machine to a store that can't be appended to."""
-        with self._sending:  # a second sender must not pass by what the first has locked
+        with self._journal.sending:  # a second sender must not pass by what the first has locked
             if not self.appends:
                 self._journal.roll()
             with self.health.guarded("what waits is sent by the next flush, or by store.sync()"):
@@ -273,9 +272,13 @@ class ActiveRun:
             self._status = status
             self._journal.close()
             return
-        if error:
-            self._event("error", {"traceback": mask_text(error)})
-        self._end(status)
+        try:
+            if error and not self.finished:
+                self._event("error", {"traceback": mask_text(error)})
+            self._end(status)
+        except BaseException:  # an interrupt, or a fault of a strict run: it may be asked again
+            self._ending.release()
+            raise
 
     @property
     def appends(self) -> bool:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from attrs import define
 
-from mlkit.errors import StorageFault
+from mlkit.errors import Corrupt, StorageFault
 
 
 class TrackingWarning(UserWarning):
@@ -58,7 +58,7 @@ class Health:
         """Count faults of the block instead of raising them, unless the run is strict."""
         try:
             yield
-        except OSError as error:
+        except (OSError, Corrupt) as error:
             self.fault(error, where)
 
     def to_json(self) -> dict[str, int | str]:

@@ -34,6 +34,7 @@ class Journal:
         outbox: Where segments wait when the store doesn't take them.
         writer: The name of this writer, which no other has.
         segments: The names of the segments that are closed, with their sizes.
+        sending: Is held by the thread that sends what waits.
 
     Args:
         folder: The run's folder in the store.
@@ -60,6 +61,7 @@ class Journal:
         self.writer = token()
         self.segments: dict[str, int] = {}
         self._lock = threading.RLock()
+        self.sending = threading.RLock()
         self._numbers = count(1)
         self._counters: dict[str, count[int]] = {}
         self._name = ""
@@ -143,7 +145,11 @@ class Journal:
     def _retire(self, segment: SegmentWriter) -> None:
         self._segment = _Unopened(self)
         self._summary.update(segment.last())
-        size = segment.close()
+        try:
+            size = segment.close()
+        except OSError as error:  # what was written stays; the end doesn't vouch for its size
+            self._health.fault(error, "what was logged until then is where it was written")
+            return
         if self._name:
             self.segments[self._name.rpartition("/")[2]] = size
 

@@ -63,6 +63,9 @@ def test_a_page_shows_what_is_damaged_instead_of_failing(store, tmp_path):
     assert run_id[:8] in text
     problems = list(store.verify())
     assert any("flights/1.json" in str(problem) for problem in problems)
+    html = Store(store.url).report(tmp_path / "page.html").read_text()
+    assert "can&#x27;t be read" in html or "can&#39;t be read" in html
+    assert "flights:1" in html
 
 
 def test_a_flipped_bit_in_any_object_of_a_store_is_found(store, tmp_path):

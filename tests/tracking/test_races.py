@@ -217,6 +217,49 @@ def test_the_first_owner_may_end_after_the_second(tmp_path):
     assert store.run(first.id).summary == {"x": 1.0}
 
 
+def test_an_end_that_was_interrupted_can_be_had_again(tmp_path, monkeypatch):
+    store = Store(tmp_path / "s")
+    run = store.start_run("interrupted")
+    run.log_metric("x", 1)
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run._capture, "result", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run.finish()
+    run.finish("KILLED", error="Ctrl-C")
+    read = store.run(run.id)
+    assert (read.status, read.error, read.summary) == ("KILLED", "Ctrl-C", {"x": 1.0})
+
+
+def test_a_file_that_cant_be_closed_costs_a_warning_and_no_exception(tmp_path, monkeypatch):
+    store = Store(tmp_path / "s")
+    run = store.start_run("closing")
+    run.log_metric("x", 1)
+    segment = run._journal._segment
+
+    def quota():
+        segment._file.close()
+        raise OSError(122, "Disk quota exceeded")
+
+    monkeypatch.setattr(segment, "close", quota)
+    with pytest.warns(TrackingWarning, match="quota"):
+        run.finish()
+    assert store.run(run.id).status == "FINISHED"
+    assert store.run(run.id).summary == {"x": 1.0}
+
+
+def test_what_waits_and_clashes_never_stops_the_training(sent):
+    run = sent.start_run("clash")
+    run.log_metric("x", 1)
+    run.flush()
+    run._around.outbox.put(f"runs/{run.id}/run.json", b"another head")
+    with pytest.warns(TrackingWarning, match="isn't the one that waits"):
+        run.finish()
+
+
 def test_finishing_twice_at_once_ends_once(tmp_path):
     store = Store(tmp_path / "s")
     for _ in range(20):
