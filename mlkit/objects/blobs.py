@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
@@ -10,6 +11,7 @@ from attrs import field, frozen
 from mlkit._core.hashing import Hasher, digest_bytes, digest_file, digest_stream, hex_of
 from mlkit._core.ids import token
 from mlkit.errors import Corrupt, InvalidInput, MlkitError, NotFound, StorageFault
+from mlkit.storage.faulting import fault
 
 if TYPE_CHECKING:
     from mlkit.storage.protocol import Storage
@@ -143,6 +145,81 @@ class Blobs:
             raise damaged(path)
         return data
 
+    def open(self, digest: str) -> BinaryIO:
+        """Give a readable file of the bytes, after checking them; they are never in memory whole.
+
+        Returns:
+            The file at its beginning, which the caller closes and doesn't write to: the blob itself
+            in a local store, else a copy, in memory up to 8 MiB and beyond in a temporary file.
+
+        Raises:
+            NotFound: There is no such blob.
+            Corrupt: The bytes don't match the digest.
+            StorageFault: The storage failed, or the temporary folder can't hold the copy.
+        """
+        path = object_path(ROOT, digest)
+        local = self.storage.local_path(path)
+        if local is None:
+            return self._open_copy(digest)
+        try:
+            with ExitStack() as opened:
+                stream = opened.enter_context(local.open("rb"))
+                if digest_stream(stream) != digest:
+                    raise damaged(path)
+                stream.seek(0)
+                opened.pop_all()
+                return stream
+        except OSError as error:
+            raise fault(error, self.storage.url, path, writing=False) from error
+
+    def _open_copy(self, digest: str) -> BinaryIO:
+        with ExitStack() as opened:
+            spool = opened.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
+            stream = cast("BinaryIO", spool)
+            try:
+                self.write_to(stream, digest)
+                stream.seek(0)
+            except MlkitError:
+                raise
+            except OSError as error:
+                raise StorageFault(
+                    f"The temporary folder {tempfile.gettempdir()!r} can't be used:"
+                    f" {error.strerror}",
+                    hint="Free some space there, or set TMPDIR to another folder",
+                ) from error
+            opened.pop_all()
+            return stream
+
+    def write_to(self, stream: BinaryIO, digest: str) -> None:
+        """Write the bytes to a stream piece by piece, and check them at the end.
+
+        Args:
+            stream: Where they go; what it holds is no good until this returns.
+            digest: The digest of the blob.
+
+        Raises:
+            NotFound: There is no such blob.
+            Corrupt: The bytes that were written don't match the digest.
+
+        Example:
+            >>> import io
+            >>> from mlkit.storage.memory import MemoryStorage
+            >>> blobs = Blobs(MemoryStorage("write-to-example"))
+            >>> copy = io.BytesIO()
+            >>> blobs.write_to(copy, blobs.put(b"weights"))
+            >>> copy.getvalue()
+            b'weights'
+        """
+        path = object_path(ROOT, digest)
+        size = self.storage.stat(path).size
+        hasher = Hasher()
+        for start in range(0, size, _PIECE):
+            piece = self.storage.read(path, start, min(start + _PIECE, size))
+            hasher.update(piece)
+            stream.write(piece)
+        if hasher.digest != digest:
+            raise damaged(path)
+
     def path(self, digest: str, cache: Path) -> Path:
         """Give the blob as a local file, after checking it; it must not be changed.
 
@@ -179,19 +256,11 @@ class Blobs:
         return copy
 
     def _download(self, digest: str, copy: Path) -> None:
-        path = object_path(ROOT, digest)
-        size = self.storage.stat(path).size
         copy.parent.mkdir(parents=True, exist_ok=True)
         temporary = copy.with_name(f".{copy.name}.{token()}")
-        hasher = Hasher()
         try:
             with temporary.open("xb") as stream:
-                for start in range(0, size, _PIECE):
-                    piece = self.storage.read(path, start, min(start + _PIECE, size))
-                    hasher.update(piece)
-                    stream.write(piece)
-            if hasher.digest != digest:
-                raise damaged(path)
+                self.write_to(stream, digest)
             os.replace(temporary, copy)  # noqa: PTH105 - the pair of names reads better
         finally:
             temporary.unlink(missing_ok=True)
