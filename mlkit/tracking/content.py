@@ -314,7 +314,8 @@ def _filled(write: Callable[[io.BytesIO], object], ending: str, instead: str = "
     try:
         write(buffer)
     except (ValueError, KeyError, OSError, RuntimeError) as error:  # as libraries say no
-        message = f"{type(error).__name__} on saving it as {ending}: {error}"
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        message = f"It can't be saved as {ending}: {why}"
         hint = "" if ending == instead else f"Give the name another ending, such as .{instead}"
         raise InvalidInput(message, hint=hint) from error
     return buffer.getvalue()
