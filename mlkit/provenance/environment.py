@@ -4,11 +4,14 @@ import getpass
 import os
 import platform
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import distributions
 from typing import Any
 
 from mlkit._core.masking import mask_argv
+from mlkit.provenance.cgroup import cpu_limit, memory_limit
+from mlkit.provenance.hardware import gpus
 
 
 @cache
@@ -24,17 +27,33 @@ def packages() -> dict[str, str]:
 
 @cache
 def machine() -> dict[str, Any]:
-    """Give what the machine is: system, processor, cores, memory in bytes where it tells."""
+    """Give what the machine is, and what of it this process may use.
+
+    Returns:
+        `host`, `platform`, `processor`, `cpus`, `memory` (bytes) where it tells; `cpu_limit`
+        (cores) and `memory_limit` (bytes) where they are less than that; `gpus` where it has any.
+    """
+    import socket
+
     facts: dict[str, Any] = {
+        "host": socket.gethostname(),
         "platform": platform.platform(),
         "processor": platform.machine(),
         "cpus": os.cpu_count(),
     }
-    try:
+    with suppress(ValueError, OSError, AttributeError):  # a system that doesn't tell
         facts["memory"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):
-        return facts  # a system that doesn't tell
-    return facts
+    limits = (
+        ("cpu_limit", cpu_limit(), facts["cpus"]),
+        ("memory_limit", memory_limit(), facts.get("memory")),
+    )
+    facts |= {
+        name: limit
+        for name, limit, whole in limits
+        if limit is not None and (whole is None or limit < whole)
+    }
+    found = gpus()
+    return {**facts, "gpus": found} if found else facts
 
 
 def process() -> dict[str, Any]:
