@@ -36,7 +36,7 @@ class Keeper:
         outbox: Where content waits when it doesn't go to the store at once.
         health: Counts faults.
         appends: Whether the store appends; a callable is asked each time.
-        durable: Whether what went to the store must survive a power cut.
+        durable: Whether what was kept must survive a power cut.
 
     Example:
         >>> import tempfile
@@ -93,16 +93,22 @@ class Keeper:
 
     def _keep(self, body: "bytes | _Source") -> tuple[str, int]:
         appends = self._appends if isinstance(self._appends, bool) else self._appends()
+        where = f"what it keeps waits in {self._outbox.folder}"
+        failed = None
         if appends:
             try:
                 return self._put(body)
             except OSError as error:
-                self._health.fault(error, f"what it keeps waits in {self._outbox.folder}")
+                failed = error
+                if self._health.strict:
+                    self._health.fault(error, where)
         try:
             kept = self._spool(body)
-        except OSError as error:
-            return self._put_or_drop(body, error)
+        except OSError as full:
+            return self._put_or_drop(body, full)
         self._health.spooled += 1
+        if failed is not None:  # only now it is known where it waits
+            self._health.fault(failed, where)
         return kept
 
     # Into the store
@@ -167,7 +173,7 @@ class Keeper:
     def _spool_bytes(self, data: bytes) -> tuple[str, int]:
         digest = digest_bytes(data)
         if not self._waits(digest, len(data)):
-            self._outbox.put(object_path(ROOT, digest), data)
+            self._outbox.put(object_path(ROOT, digest), data, durable=self._durable)
         return digest, len(data)
 
     def _waits(self, digest: str, size: int) -> bool:
@@ -188,6 +194,9 @@ class Keeper:
                     hasher.update(piece)
                     file.write(piece)
                     size += len(piece)
+                file.flush()
+                if self._durable:
+                    os.fsync(file.fileno())
         except BaseException:
             _remove(place)
             raise
