@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from mlkit._core.clock import Clock
-from mlkit.provenance.environment import machine, packages, process
+from mlkit.provenance.environment import folder, machine, packages, process
 from mlkit.provenance.git import code_state
+from mlkit.provenance.job import job_context
 
 _FRESH = 2_000_000_000  # ns; runs that start within it share the look at the code
 _PATIENCE = 10.0  # seconds
+_GRACE = 0.02  # seconds
 
 
 class Capture:
-    """Looks at code, packages and machine in a thread of its own.
+    """Looks at code, packages, machine and job in a thread of its own.
 
     Args:
         look: What gives the facts; a fault of it leaves them empty.
@@ -25,15 +27,26 @@ class Capture:
     def __init__(self, look: Callable[[], dict[str, Any]]) -> None:
         self._look = look
         self._facts: dict[str, Any] = {}
+        self._asked = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mlkit-provenance", daemon=True)
-        self._thread.start()
+        with suppress(RuntimeError):  # no more threads, or the interpreter is about to end
+            self._thread.start()
+
+    @property
+    def done(self) -> bool:
+        """Whether the facts are there, so that `result` waits for nothing."""
+        return not self._thread.is_alive()
 
     def result(self) -> dict[str, Any]:
         """Give the facts, when they are there; waits for them, but not for ever."""
-        self._thread.join(_PATIENCE)
+        self._asked.set()
+        if self._thread.ident is not None:
+            self._thread.join(_PATIENCE)
         return self._facts
 
     def _run(self) -> None:
+        # Looking takes the interpreter from whoever starts the run; let them get under way first.
+        self._asked.wait(_GRACE)
         with suppress(Exception):  # provenance is a help; its faults must not reach the training
             self._facts = self._look()
 
@@ -51,17 +64,22 @@ class Captures:
 
     def start(self) -> Capture:
         """Begin to look, or give the look that began in this folder a moment ago."""
-        now, pid, folder = self._clock(), os.getpid(), process()["folder"]
+        now, pid, here = self._clock(), os.getpid(), folder()
         newest = self._newest
-        if newest and newest[1:3] == (pid, folder) and 0 <= now - newest[0] < _FRESH:
+        if newest and newest[1:3] == (pid, here) and 0 <= now - newest[0] < _FRESH:
             return newest[3]
         capture = Capture(look)
-        self._newest = now, pid, folder, capture
+        self._newest = now, pid, here, capture
         return capture
 
 
 def look() -> dict[str, Any]:
-    """Give all that is known of this process: `code`, `process`, `machine`, `packages`."""
+    """Give all that is known of this process.
+
+    Returns:
+        `code`, `process`, `machine` and `packages`, and `job` where a scheduler tells of one.
+    """
     facts = {"process": process(), "machine": machine(), "packages": packages()}
-    folder = facts["process"]["folder"]
-    return {"code": code_state(Path(folder)) if folder else {}, **facts}
+    here, job = facts["process"]["folder"], job_context()
+    code = code_state(Path(here)) if here else {}
+    return {"code": code, **facts, **({"job": job} if job else {})}

@@ -63,7 +63,7 @@ def process() -> dict[str, Any]:
         "implementation": platform.python_implementation(),
         "executable": sys.executable,
         "argv": mask_argv(sys.argv),
-        "folder": _folder(),
+        "folder": folder(),
         "user": user(),
     }
 
@@ -77,8 +77,9 @@ def user() -> str:
         return ""
 
 
-def _folder() -> str:
+def folder() -> str:
+    """Give the working folder, empty when it was removed under the process."""
     try:
         return os.getcwd()  # noqa: PTH109 - text is wanted
     except FileNotFoundError:
-        return ""  # it was removed under the process
+        return ""

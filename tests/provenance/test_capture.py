@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -116,6 +117,46 @@ def test_runs_that_start_together_share_one_look_and_later_ones_look_again(monke
     monkeypatch.chdir(tmp_path)
     assert captures.start() is not second
     assert second.result() == {}
+
+
+def test_the_job_is_told_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(capture, "job_context", dict)
+    assert "job" not in look()
+    monkeypatch.setattr(capture, "job_context", lambda: {"slurm": {"job_id": "4711"}})
+    assert look()["job"] == {"slurm": {"job_id": "4711"}}
+
+
+def test_a_capture_says_when_it_is_done():
+    answer = threading.Event()
+
+    def slow():
+        answer.wait()
+        return {"code": {}}
+
+    capturing = Capture(slow)
+    assert not capturing.done
+    answer.set()
+    assert capturing.result() == {"code": {}}
+    assert capturing.done
+
+
+def test_who_begins_a_capture_looks_at_nothing_itself(monkeypatch):
+    looked = []
+    monkeypatch.setattr(capture, "look", lambda: looked.append(threading.current_thread()) or {})
+    for name in ("process", "machine", "packages", "job_context", "code_state"):
+        monkeypatch.setattr(capture, name, looked.append)
+    Captures(lambda: 0).start().result()
+    assert [thread.name for thread in looked] == ["mlkit-provenance"]
+
+
+def test_a_process_without_another_thread_goes_without(monkeypatch):
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    capturing = Capture(dict)
+    assert capturing.done
+    assert capturing.result() == {}
 
 
 def test_a_look_that_fails_costs_nothing_but_its_facts():
