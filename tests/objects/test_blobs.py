@@ -2,14 +2,17 @@
 
 import io
 import os
+import tempfile
 
 import pytest
 
 from mlkit._core.hashing import digest_bytes
 from mlkit.errors import Corrupt, InvalidInput, NotFound, StorageFault
 from mlkit.objects.blobs import Blobs, object_path
+from mlkit.storage.local import LocalStorage
 from mlkit.storage.memory import MemoryStorage
-from mlkit.testing import FaultyStorage
+from mlkit.storage.wrapped import WrappedStorage
+from mlkit.testing import Fault, FaultyStorage
 
 BODY = os.urandom(100_000)
 
@@ -27,6 +30,13 @@ class Pipe(io.RawIOBase):
         piece = self._inner.read(len(buffer))
         buffer[: len(piece)] = piece
         return len(piece)
+
+
+class NotLocal(WrappedStorage):
+    """A storage whose objects are no local files."""
+
+    def local_path(self, path):
+        return None
 
 
 @pytest.fixture
@@ -134,6 +144,72 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "cache").write_bytes(b"a file")
     with pytest.raises(StorageFault, match="cache' can't be used"):
         blobs.path(digest, tmp_path / "cache")
+
+
+def test_an_open_blob_is_read_from_its_beginning(blobs):
+    with blobs.open(blobs.put(BODY)) as file:
+        assert file.read(10) == BODY[:10]
+        file.seek(-5, os.SEEK_END)
+        assert file.read() == BODY[-5:]
+
+
+def test_in_a_local_store_the_open_file_is_the_blob_itself(tmp_path):
+    storage = LocalStorage(tmp_path)
+    digest = Blobs(storage).put(BODY)
+    with Blobs(storage).open(digest) as file:
+        place = storage.local_path(object_path("blobs", digest))
+        assert os.fstat(file.fileno()).st_ino == place.stat().st_ino
+        assert not file.writable()
+
+
+@pytest.mark.parametrize("give", ["open", "write_to"])
+def test_a_flipped_bit_is_noticed_before_a_file_is_given(storage, blobs, flip, give):
+    digest = blobs.put(BODY)
+    flip(storage, object_path("blobs", digest), 12_345)
+    with pytest.raises(Corrupt, match=object_path("blobs", digest)):
+        blobs.open(digest) if give == "open" else blobs.write_to(io.BytesIO(), digest)
+
+
+@pytest.mark.parametrize("give", ["open", "write_to"])
+def test_a_blob_that_was_never_put_cannot_be_opened(blobs, give):
+    digest = digest_bytes(b"never")
+    with pytest.raises(NotFound):
+        blobs.open(digest) if give == "open" else blobs.write_to(io.BytesIO(), digest)
+
+
+def test_a_blob_is_written_to_a_stream_whatever_its_size(blobs, monkeypatch):
+    monkeypatch.setattr("mlkit.objects.blobs._PIECE", 1000)
+    for size in (0, 1, 999, 1000, 1001, 5000):
+        copy = io.BytesIO()
+        blobs.write_to(copy, blobs.put(BODY[:size]))
+        assert copy.getvalue() == BODY[:size]
+
+
+def test_a_local_blob_that_cannot_be_read_is_a_fault_of_the_storage(tmp_path, monkeypatch):
+    blobs = Blobs(LocalStorage(tmp_path))
+    digest = blobs.put(BODY)
+
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("mlkit.objects.blobs.digest_stream", fail)
+    with pytest.raises(StorageFault, match="Input/output error"):
+        blobs.open(digest)
+
+
+def test_a_temporary_folder_that_cannot_hold_the_copy_is_named(tmp_path, monkeypatch):
+    blobs = Blobs(MemoryStorage("blobs-without-room"))
+    digest = blobs.put(BODY)
+    monkeypatch.setattr("mlkit.objects.blobs._IN_MEMORY", 10)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(StorageFault, match=r"missing' can't be used: .*TMPDIR"):
+        blobs.open(digest)
+
+
+def test_a_fault_of_the_storage_while_a_copy_is_made_is_told_as_one(storage):
+    digest = Blobs(storage).put(BODY)
+    with pytest.raises(StorageFault, match="Ordered fault"):
+        Blobs(FaultyStorage(NotLocal(storage), Fault(2, "before"))).open(digest)
 
 
 def test_a_file_that_changes_while_it_is_put_leaves_nothing(storage, blobs, monkeypatch):

@@ -25,7 +25,6 @@ from mlkit.tracking.outbox import Outbox
 
 LARGE = os.urandom(5 << 20)  # more than one piece
 SMALL = b"a few bytes"
-SENT = Capabilities(exclusive_create=True, append=False)
 
 
 class Desk:
@@ -67,7 +66,10 @@ def local(tmp_path):
 @pytest.fixture
 def remote(tmp_path, memory):
     """A desk of a store that can't append."""
-    return Desk(FaultyStorage(memory, capabilities=SENT), tmp_path / "outbox")
+    return Desk(
+        FaultyStorage(memory, capabilities=Capabilities(exclusive_create=True, append=False)),
+        tmp_path / "outbox",
+    )
 
 
 @pytest.fixture(params=["local", "remote"])
@@ -87,11 +89,10 @@ def place(tmp_path):
 
 
 @pytest.fixture
-def full_disk():
-    """Lets this process write no file of more than 1 MiB."""
+def fill():
+    """Lets this process write no file of more than 1 MiB, from when it is called."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
-    yield
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
@@ -224,11 +225,10 @@ def test_a_strict_run_raises_and_keeps_nothing_elsewhere(tmp_path, memory, place
 
 
 @each_kind
-def test_what_the_disk_does_not_take_goes_to_the_store(remote, place, full_disk, as_file):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(LARGE), resource.RLIM_INFINITY))
-    file = place(LARGE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
-    digest, size = remote.keeper.keep(file if as_file else LARGE)
+def test_what_the_disk_does_not_take_goes_to_the_store(remote, place, fill, as_file):
+    body = place(LARGE) if as_file else LARGE
+    fill()
+    digest, size = remote.keeper.keep(body)
     assert remote.blobs.read(digest) == LARGE
     assert size == len(LARGE)
     assert remote.health == Health()
