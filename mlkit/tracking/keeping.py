@@ -280,12 +280,15 @@ class _Source:
 
 def _in_folder(folder: Path, act: Callable[[], Made]) -> Made:
     """Do something in a folder, which a sender may be removing since it was empty."""
-    for _ in range(_ATTEMPTS):
-        with suppress(FileNotFoundError, FileExistsError):
+    tries = 0
+    while True:
+        try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             return act()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return act()
+        except (FileNotFoundError, FileExistsError):
+            tries += 1
+            if tries == _ATTEMPTS:
+                raise
 
 
 def _remove(place: Path) -> None:

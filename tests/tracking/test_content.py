@@ -17,7 +17,7 @@ def folder(tmp_path):
     (tmp_path / "plots/deep").mkdir(parents=True)
     (tmp_path / "plots/a.txt").write_text("a")
     (tmp_path / "plots/deep/b.txt").write_text("b")
-    (tmp_path / "beside").write_text("beside")
+    (tmp_path / "plots-beside").write_text("beside")
     return tmp_path / "plots"
 
 
@@ -98,7 +98,7 @@ ODD = {
     "pipe": (pipe, "neither a file nor a folder"),
     "socket": (unix_socket, "neither a file nor a folder"),
     "device": (lambda place: place.symlink_to("/dev/zero"), "leads out of"),
-    "leads out": (lambda place: place.symlink_to("../../beside"), "leads out of"),
+    "leads out": (lambda place: place.symlink_to("../../plots-beside"), "leads out of"),
     "leads nowhere": (lambda place: place.symlink_to("nothing"), "leads nowhere"),
     "leads to itself": (lambda place: place.symlink_to(place.name), "leads nowhere"),
     "leads to its holder": (lambda place: place.symlink_to("."), "a folder that holds it"),

@@ -195,9 +195,6 @@ def test_what_is_durable_is_on_the_disk_before_it_is_vouched_for(
     assert (len(body) in synced) is durable
 
 
-# Faults
-
-
 @each_kind
 @pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
 @pytest.mark.parametrize("how", ["full", "down", "read only"])
