@@ -1,6 +1,7 @@
 """The state of the code, as git knows it."""
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from mlkit._core.masking import mask_text
 
 _SECONDS = 5
 _LONGEST_DIFF = 200_000
+_PATHS_PER_CALL = 1000  # a command line isn't endless
 
 
 def code_state(folder: Path) -> dict[str, Any]:
@@ -42,6 +44,40 @@ def code_state(folder: Path) -> dict[str, Any]:
         if len(diff) > _LONGEST_DIFF:
             state["diff_cut"] = len(diff) - _LONGEST_DIFF
     return state
+
+
+def tracked(paths: Iterable[Path]) -> set[Path]:
+    """Give those files that git tracks, in whatever working tree each of them is.
+
+    Args:
+        paths: Absolute paths without symbolic links.
+
+    Returns:
+        Some of the paths; none without git.
+    """
+    trees: dict[Path, list[Path]] = {}
+    tops: dict[Path, Path | None] = {}
+    for path in paths:
+        top = _top(path.parent, tops)
+        if top is not None:
+            trees.setdefault(top, []).append(path)
+    found = set()
+    for top, files in trees.items():
+        for start in range(0, len(files), _PATHS_PER_CALL):
+            names = [str(path.relative_to(top)) for path in files[start : start + _PATHS_PER_CALL]]
+            listed = _git(top, "--literal-pathspecs", "ls-files", "-z", "--", *names)
+            found |= {top / name for name in (listed or "").split("\0") if name}
+    return found
+
+
+def _top(folder: Path, tops: dict[Path, Path | None]) -> Path | None:
+    """Give the top of the working tree that a folder is in; `tops` remembers folders."""
+    if folder not in tops:
+        if (folder / ".git").exists():
+            tops[folder] = folder
+        else:
+            tops[folder] = _top(folder.parent, tops) if folder.parent != folder else None
+    return tops[folder]
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
