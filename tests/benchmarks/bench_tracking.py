@@ -108,6 +108,58 @@ def test_reading_a_metric_back(bench, store):
     bench.at_most(f"one metric of a run of {CALLS:,} calls", timings["read"].median, "s")
 
 
+SHORT_RUNS = """
+import sys, mlkit
+store, worker, runs = mlkit.Store(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(runs):
+    with store.start_run("crowd") as run:
+        run.log_params(worker=worker, number=number)
+        for step in range(5):
+            run.log_metric("loss", worker + number / 1000, step=step)
+    print(run.id)
+"""
+
+
+def test_two_thousand_short_runs_of_eight_processes_at_once(bench, store):
+    processes, runs = 8, 250
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", SHORT_RUNS, store.url, str(worker), str(runs)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for worker in range(processes)
+    ]
+    for worker in workers:
+        assert worker.stdout.readline() == "ready\n"
+    began = time.perf_counter()
+    for worker in workers:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    said = [worker.communicate()[0].split() for worker in workers]
+    seconds = time.perf_counter() - began
+    assert [worker.returncode for worker in workers] == [0] * processes
+
+    expected = {
+        run_id: {"worker": worker, "number": number}
+        for worker, run_ids in enumerate(said)
+        for number, run_id in enumerate(run_ids)
+    }
+    found = list(store.search_runs(experiment="crowd"))
+    assert len(found) == processes * runs
+    assert {run.id: run.params for run in found} == expected
+    for run in found:
+        assert run.status == "FINISHED"
+        points = run.metrics("loss").to_pydict()
+        value = run.params["worker"] + run.params["number"] / 1000
+        assert points["step"] == [0, 1, 2, 3, 4]
+        assert points["value"] == [value] * 5
+    bench.at_least("2,000 short runs of 8 processes at once", len(found) / seconds, "runs/s")
+
+
 LONG_RUN = """
 import resource, sys, mlkit
 def peak():

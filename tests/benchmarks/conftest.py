@@ -54,9 +54,26 @@ class Figure:
         """Give the figure as one line of the summary."""
         sign = "at most" if self.most else "at least"
         budget = f"{sign} {self.budget:,.6g}" if self.budget is not None else ""
-        peers = "  ".join(f"{name} {value:,.4g}" for name, value in self.peers.items())
+        peers = "  ".join(f"{name} {number(value)}" for name, value in self.peers.items())
         verdict = "" if self.kept else "MISSED"
-        return f"{self.what:<48} {self.value:>12,.4g} {self.unit:<9} {budget:<18} {peers} {verdict}"
+        value = number(self.value)
+        return f"{self.what:<48} {value:>12} {self.unit:<9} {budget:<18} {peers} {verdict}"
+
+
+@frozen
+class Note:
+    """Something to know about the figures around it."""
+
+    text: str
+
+    def line(self):
+        """Give the note as one line of the summary."""
+        return self.text
+
+
+def number(value):
+    """Give four digits of a small number, and all before the point of a large one."""
+    return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
 
 
 class Bench:
@@ -107,6 +124,10 @@ class Bench:
         """Record a figure that should be large, and fail the test when it is below its budget."""
         self._record(Figure(what, value, unit, budget, most=False, peers=peers))
 
+    def note(self, text):
+        """Put a line between the figures, such as what couldn't be measured and why."""
+        self.figures.append(Note(text))
+
     def _record(self, figure):
         self.figures.append(figure)
         if not figure.kept:
@@ -116,7 +137,7 @@ class Bench:
 _bench = Bench()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bench():
     """Give what measures."""
     return _bench
