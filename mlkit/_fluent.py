@@ -4,6 +4,8 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from mlkit._core.clock import now_ns
+from mlkit._core.ids import uuid7
 from mlkit.errors import InvalidInput
 from mlkit.store.store import Store
 from mlkit.tracking.active import ActiveRun
@@ -72,10 +74,38 @@ def start_run(
     name: str | None = None,
     tags: Mapping[str, Any] | None = None,
     resume: str | None = None,
+    run_id: str | None = None,
+    parent_id: str | None = None,
+    durable: bool = False,
+    capture: bool | None = None,
     store: Store | None = None,
 ) -> ActiveRun:
     """Start a run and make it the current one; see `Store.start_run`."""
-    return (store or get_store()).start_run(experiment, name=name, tags=tags, resume=resume)
+    return (store or get_store()).start_run(
+        experiment,
+        name=name,
+        tags=tags,
+        resume=resume,
+        run_id=run_id,
+        parent_id=parent_id,
+        durable=durable,
+        capture=capture,
+    )
+
+
+def new_run_id() -> str:
+    """Give an id for a run that several processes are going to write, before any has begun it.
+
+    Example:
+        >>> import mlkit
+        >>> run_id = mlkit.new_run_id()
+        >>> store = mlkit.Store("memory://new-run-id-example")
+        >>> with store.start_run("flights", run_id=run_id) as run:
+        ...     run.log_metric("loss", 0.3)
+        >>> run.id == run_id
+        True
+    """
+    return uuid7(now_ns())
 
 
 def active_run() -> ActiveRun | None:
@@ -148,9 +178,11 @@ def note(text: str) -> None:
     require_run("note").note(text)
 
 
-def log_artifact(path: "str | Path", name: str | None = None) -> None:
-    """Keep a file or folder of the current run; see `ActiveRun.log_artifact`."""
-    require_run("log_artifact").log_artifact(path, name)
+def log_artifact(
+    data: "str | PathLike[str] | bytes | bytearray | memoryview", name: str | None = None
+) -> None:
+    """Keep a file, a folder or bytes of the current run; see `ActiveRun.log_artifact`."""
+    require_run("log_artifact").log_artifact(data, name)
 
 
 def log_text(text: str, name: str) -> None:

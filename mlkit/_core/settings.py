@@ -3,6 +3,11 @@
 import os
 from pathlib import Path
 
+from mlkit.errors import InvalidInput
+
+_PATIENCE = 60.0
+_OFF = frozenset({"0", "false", "no", "off"})
+
 
 def default_store_url() -> str:
     """Give the URL of the store that is used when none is named.
@@ -34,3 +39,27 @@ def spool_dir() -> Path:
         return Path(named)
     base = os.environ.get("XDG_STATE_HOME")
     return (Path(base) if base else Path.home() / ".local" / "state") / "mlkit" / "spool"
+
+
+def patience() -> float:
+    """Give how many seconds the end of a run waits while nothing it sends moves.
+
+    It is `$MLKIT_PATIENCE`, else 60.
+
+    Raises:
+        InvalidInput: The variable is no number of seconds.
+    """
+    named = os.environ.get("MLKIT_PATIENCE")
+    try:
+        seconds = float(named) if named else _PATIENCE
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:
+        message = f"MLKIT_PATIENCE is {named!r}, which is no number of seconds"
+        raise InvalidInput(message, hint="Set it to a number such as 60, or don't set it")
+    return seconds
+
+
+def captures() -> bool:
+    """Tell whether runs record unasked where they come from; `$MLKIT_CAPTURE=off` says not."""
+    return os.environ.get("MLKIT_CAPTURE", "").strip().lower() not in _OFF

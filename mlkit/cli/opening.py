@@ -19,12 +19,12 @@ def open_store(url: str | None) -> "Store":
     Raises:
         NotAStore: There is none.
     """
-    from mlkit.store.root import PATH
+    from mlkit.storage.paths import STORE_DOCUMENT
     from mlkit.store.store import Store
 
     place = url or default_store_url()
     storage = open_storage(place, None)
-    if PATH not in storage.children():
+    if STORE_DOCUMENT not in storage.children():
         message = f"There is no mlkit store at {storage.url}"
         raise NotAStore(message, hint="Name one by --store, or by $MLKIT_STORE")
     return Store(place)

@@ -68,10 +68,15 @@ class SegmentWriter:
         clock: Gives the time of points.
         counters: How many points without a step each key has had, shared by the segments of a
             writer.
+
+    Attributes:
+        file: Where the frames go.
+        records: How many were written.
     """
 
     def __init__(self, file: RawFile, clock: Clock, counters: dict[str, "count[int]"]) -> None:
-        self._file = file
+        self.file = file
+        self.records = 0
         self._write = file.write
         self._clock = clock
         self._counters = counters
@@ -105,6 +110,7 @@ class SegmentWriter:
         if self._write(HEADER.pack(word, crc32(payload)) + payload) != size:
             raise _cut_short()
         self._last[number] = payload
+        self.records += 1
 
     def event(self, name: str, body: Mapping[str, Any]) -> None:
         """Write an event.
@@ -119,12 +125,12 @@ class SegmentWriter:
             raise InvalidInput(message, hint="Keep large content with run.log_artifact")
         self._put(payload)
 
-    def last(self) -> dict[str, tuple[int, float]]:
-        """Give the time and value of the newest point of each key."""
+    def last(self) -> dict[str, tuple[int, float, float]]:
+        """Give the time, step and value of the newest point of each key."""
         newest = [decode_points(payload, self._keys) for payload in self._last.copy().values()]
         newest.sort(key=lambda points: points.time)
         return {
-            key: (points.time, value)
+            key: (points.time, points.step, value)
             for points in newest
             for key, value in zip(points.keys, points.values, strict=True)
         }
@@ -135,8 +141,8 @@ class SegmentWriter:
         Returns:
             Its size in bytes.
         """
-        size = self._file.tell()
-        self._file.close()
+        size = self.file.tell()
+        self.file.close()
         return size
 
     def _points_slowly(
@@ -214,6 +220,7 @@ class SegmentWriter:
         data = frame(payload)
         if self._write(data) != len(data):
             raise _cut_short()
+        self.records += 1
 
 
 def _cut_short() -> OSError:

@@ -11,6 +11,7 @@ from mlkit._core.codec import decode_document
 from mlkit._core.hashing import Hasher
 from mlkit.errors import Corrupt, NewerFormat, NotFound
 from mlkit.objects import blobs, packs
+from mlkit.storage.paths import STORE_DOCUMENT
 
 if TYPE_CHECKING:
     from mlkit.storage.protocol import Storage
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 _PIECE = 8 << 20
 _DOCUMENTS = ("datasets/", "models/", "monitors/")
 _SEALED = re.compile(r"monitors/.*-(?P<digits>[0-9a-f]{64})\.parquet")
-_STORE = "mlkit.json"
 
 
 @frozen
@@ -82,7 +82,7 @@ def _fault(storage: "Storage", path: str) -> str:
         sealed = _SEALED.fullmatch(path)
         if sealed:
             return _digest_fault(storage, path, sealed["digits"])
-        if path == _STORE or (path.startswith(_DOCUMENTS) and path.endswith(".json")):
+        if path == STORE_DOCUMENT or (path.startswith(_DOCUMENTS) and path.endswith(".json")):
             return _document_fault(storage, path)
     except NotFound:
         return "it vanished while the store was read"

@@ -1,6 +1,7 @@
 """The seam where errors of disks, networks and drivers become mlkit's."""
 
 import errno
+import re
 
 from mlkit._core.masking import mask_text
 from mlkit.errors import InvalidInput, MlkitError, NotFound, ReadOnly, StorageFault
@@ -8,6 +9,13 @@ from mlkit.errors import InvalidInput, MlkitError, NotFound, ReadOnly, StorageFa
 _MISSING = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_GONE = {errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN, errno.EIO}
+_CREDENTIALS = re.compile(
+    r"expired|invalid ?access ?key|signature ?does ?not ?match|access ?denied|forbidden|"
+    r"unauthori[sz]ed|no ?credentials|unable to locate credentials|invalid ?token|"
+    r"authentication ?failed",
+    re.IGNORECASE,
+)
 
 
 def missing(url: str, path: str) -> NotFound:
@@ -24,7 +32,8 @@ def link_error(url: str, path: str) -> StorageFault:
 def read_only(url: str, path: str, why: str = "it only reads") -> ReadOnly:
     """Give the error for a write that can't be."""
     message = f"{path!r} can't be written to {url}: {why}"
-    return ReadOnly(message, hint="Check the permissions, or open a store that you may write to")
+    hint = "Check the permissions or renew the credentials, or open a store that you may write to"
+    return ReadOnly(message, hint=hint)
 
 
 def fault(error: Exception, url: str, path: str, *, writing: bool) -> MlkitError:
@@ -50,14 +59,22 @@ def fault(error: Exception, url: str, path: str, *, writing: bool) -> MlkitError
     if number == errno.ENAMETOOLONG:
         return InvalidInput(f"{path!r} is too long a name for {url}")
     why = _words(error)
+    credentials = _CREDENTIALS.search(f"{type(error).__name__} {why}") is not None
+    message = f"{path!r} can't be {'written to' if writing else 'read from'} {url}: {why}"
     if number in _REFUSED or isinstance(error, PermissionError):
         if writing:
             return read_only(url, path, why)
-        message = f"{path!r} can't be read from {url}: {why}"
-        return StorageFault(message, hint="Check the permissions or the credentials")
-    message = f"{path!r} can't be {'written to' if writing else 'read from'} {url}: {why}"
-    hint = "Free some space, then do it again" if number in _FULL else ""
-    return StorageFault(message, hint=hint)
+        return StorageFault(message, hint="Check the permissions, or renew the credentials")
+    return StorageFault(message, hint=_hint(number, credentials=credentials))
+
+
+def _hint(number: int | None, *, credentials: bool) -> str:
+    """Give the next step after a fault, where one is known."""
+    if credentials:
+        return "Renew the credentials, then do it again"
+    if number in _FULL:
+        return "Free some space, then do it again"
+    return "Look whether the disk or mount is still there, then do it again" * (number in _GONE)
 
 
 def _words(error: Exception) -> str:

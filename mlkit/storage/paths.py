@@ -7,6 +7,9 @@ from mlkit.errors import InvalidInput
 TEMPORARY = ".tmp"
 """How the first part of reserved paths begins: files that are still being written."""
 
+STORE_DOCUMENT = "mlkit.json"
+"""What every store has at its root, and nothing else does."""
+
 LONGEST = 1024
 """The most bytes of a path, as S3 has it."""
 

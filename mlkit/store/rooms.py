@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import now_ns
-from mlkit._core.settings import cache_dir, default_store_url, spool_dir
+from mlkit._core.settings import cache_dir, default_store_url, patience, spool_dir
 from mlkit.objects.blobs import Blobs
 from mlkit.provenance.environment import user
 from mlkit.storage.memory import MemoryStorage
 from mlkit.storage.opening import open_storage
 from mlkit.storage.protocol import Storage
 from mlkit.store.root import open_root
+from mlkit.tracking.courier import Courier
 from mlkit.tracking.outbox import Outbox
 from mlkit.tracking.pulse import Pulse
+from mlkit.tracking.recorder import Recorders
 from mlkit.tracking.runs import Runs
 from mlkit.tracking.surroundings import Surroundings
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from mlkit.monitoring.monitor import Monitor
 
 _pulse = Pulse(now_ns)
+_recorders = Recorders(now_ns)
 
 
 class Rooms:
@@ -61,6 +64,7 @@ class Rooms:
         )
         self._blobs = Blobs(self._storage)
         self._outbox = Outbox(self._storage, spool_dir() / self.id)
+        self._courier = Courier(self._outbox, patience=patience())
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let another process open the store anew, with what it was opened with here."""
@@ -78,13 +82,18 @@ class Rooms:
             store_id=self.id,
             storage=self._storage,
             outbox=self._outbox,
+            courier=self._courier,
             blobs=self._blobs,
             datasets=lambda: self.datasets,
             models=lambda: self.models,
             clock=now_ns,
             strict=self._strict,
+            reopen=self._reopen,
+            begun=_pulse.ensure,
+            ended=_pulse.ended,
+            terminations=lambda: _pulse.termination.count,
         )
-        return Runs(around, _pulse)
+        return Runs(around, _pulse, _recorders)
 
     @cached_property
     def datasets(self) -> "Datasets":

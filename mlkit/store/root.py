@@ -10,12 +10,12 @@ from mlkit._core.clock import Clock, iso
 from mlkit._core.codec import decode_document, encode_document
 from mlkit._core.ids import uuid7
 from mlkit.errors import AlreadyExists, NotAStore, NotFound
+from mlkit.storage.paths import STORE_DOCUMENT
 from mlkit.storage.probing import FOLDER as PROBING
 from mlkit.storage.probing import probe
 from mlkit.storage.protocol import Capabilities, Storage
 from mlkit.storage.wrapped import LimitedStorage
 
-PATH = "mlkit.json"
 _KIND = "store"
 
 
@@ -78,7 +78,7 @@ def _make(storage: Storage, clock: Clock) -> Mapping[str, Any]:
         },
     }
     try:
-        storage.create(PATH, encode_document(_KIND, fields))
+        storage.create(STORE_DOCUMENT, encode_document(_KIND, fields))
     except AlreadyExists:  # another process made it in this moment: its id counts
         return _read(storage) or fields
     return fields
@@ -86,10 +86,10 @@ def _make(storage: Storage, clock: Clock) -> Mapping[str, Any]:
 
 def _read(storage: Storage) -> dict[str, Any] | None:
     try:
-        data = storage.read(PATH)
+        data = storage.read(STORE_DOCUMENT)
     except NotFound:
         return None
-    return decode_document(data, _KIND, f"{storage.url}/{PATH}")
+    return decode_document(data, _KIND, f"{storage.url}/{STORE_DOCUMENT}")
 
 
 def _as_probed(storage: Storage, probed: Mapping[str, bool]) -> Storage:

@@ -68,16 +68,29 @@ class Store(Rooms):
         name: str | None = None,
         tags: Mapping[str, Any] | None = None,
         resume: str | None = None,
+        run_id: str | None = None,
         parent_id: str | None = None,
+        durable: bool = False,
+        capture: bool | None = None,
     ) -> ActiveRun:
         """Start a run and make it the current one.
+
+        Several processes of one job write into one run when each names its `run_id`: the one with
+        rank 0 (`RANK`, `SLURM_PROCID` and their like) begins and ends it, the others join.
 
         Args:
             experiment: The group of runs that it belongs to; any text.
             name: What to call it.
             tags: Labels, kept as text.
-            resume: The id of an earlier run to go on with, instead of a new one.
+            resume: The id of an earlier run to go on with. Or how to treat `run_id`: `allow` goes
+                on with it where it is there (the default), `never` refuses that, `must` refuses a
+                new one. Or `auto`: go on with what this machine (or this job of Slurm) started
+                last in this way and didn't finish, else start a new run.
+            run_id: The id of the run, as `mlkit.new_run_id` gives one; a new one by default.
             parent_id: The run that this one is part of; the current run by default.
+            durable: Return from each call only when a power cut can't take back what it logged.
+            capture: Whether to record code, packages, machine, output and load of the process;
+                by default it does, unless `$MLKIT_CAPTURE` is `off`.
 
         Returns:
             The run, for a `with` block or until its `finish`.
@@ -85,8 +98,18 @@ class Store(Rooms):
         Raises:
             InvalidInput: The experiment is no text, or another one than that of the run to resume.
             NotFound: There is no run to resume.
+            AlreadyExists: There is a run of this id, and `resume="never"`.
         """
-        return self.runs.start(experiment, name=name, tags=tags, resume=resume, parent_id=parent_id)
+        return self.runs.start(
+            experiment,
+            name=name,
+            tags=tags,
+            resume=resume,
+            run_id=run_id,
+            parent_id=parent_id,
+            durable=durable,
+            capture=capture,
+        )
 
     def run(self, run_id: str) -> Run:
         """Give a run by its id, or by the beginning of it that no other has.

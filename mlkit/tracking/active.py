@@ -8,33 +8,36 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, SupportsFloat
 
-from mlkit._core.clock import iso
-from mlkit._core.codec import encode_document, encode_value
-from mlkit._core.hashing import digest_bytes
+from mlkit._core.codec import encode_value
 from mlkit._core.masking import mask_text
-from mlkit.errors import AlreadyExists, InvalidInput
+from mlkit.errors import InvalidInput
 from mlkit.metrics.records import Event
-from mlkit.objects.blobs import ROOT, object_path
-from mlkit.provenance.capture import Capture
 from mlkit.tracking import content
+from mlkit.tracking.artifacts import Artifacts
 from mlkit.tracking.context import current_run, set_current
+from mlkit.tracking.courier import Delivery
+from mlkit.tracking.ending import ENDINGS, Ending, say_what_stays, status_of
 from mlkit.tracking.health import Health
 from mlkit.tracking.journal import Journal
+from mlkit.tracking.keeping import Keeper
+from mlkit.tracking.members import join, live
+from mlkit.tracking.overhead import Overhead
 from mlkit.tracking.params import plain_params, plain_tags
+from mlkit.tracking.places import Places
 from mlkit.tracking.surroundings import Earlier, Surroundings, link_to
 
 if TYPE_CHECKING:
     from mlkit.data.version import DatasetVersion
     from mlkit.models.package import ModelVersion
-
-ENDINGS = ("FINISHED", "FAILED", "KILLED")
+    from mlkit.tracking.recorder import Recorder, Recorders
 
 
 class ActiveRun:
     """A run that is being written. `Store.start_run` makes one; it is a context manager.
 
-    Threads may share it. A process that is forked off may log to it too; the run ends when the
-    process that started it says so.
+    Threads may share it. Other processes may log to it too, whether they were forked off or got
+    it pickled; each writes a segment of its own, and the run ends when the process that started
+    it says so.
 
     Attributes:
         id: The run's id, which sorts by its start.
@@ -44,6 +47,8 @@ class ActiveRun:
         store_id: The id of the store that it is written to.
         outer: The run that was current when this one was started, and is again after it.
         health: What became of calls that the storage didn't take.
+        cell: The notebook's cell that started it, and which execution of it; None elsewhere.
+        recorder: What records unasked where the run comes from; None where that is off.
 
     Example:
         >>> import mlkit
@@ -54,7 +59,9 @@ class ActiveRun:
         {'loss': 0.3, 'auc': 0.8}
     """
 
-    def __init__(self, earlier: Earlier, around: Surroundings, *, capture: Capture) -> None:
+    def __init__(
+        self, earlier: Earlier, around: Surroundings, *, owns: bool = True, durable: bool = False
+    ) -> None:
         head = earlier.head
         self.id: str = head["id"]
         self.experiment: str = head["experiment"]
@@ -62,23 +69,39 @@ class ActiveRun:
         self.parent_id: str | None = head["parent_id"]
         self.store_id = around.store_id
         self.health = Health(strict=around.strict)
+        self.cell: tuple[str, int] | None = None
+        self.recorder: Recorder | None = None
         self._around = around
-        self._capture = capture
-        self._owner_pid = os.getpid()
+        self._durable = durable
+        self._owner_pid = os.getpid() if owns else 0
         self._earlier = earlier
         self._state = earlier.state
         self._folder = f"runs/{self.id}"
+        self._overhead = Overhead()
+        places = Places(around.storage, around.outbox, self.health, durable=durable)
         self._journal = Journal(
             self._folder,
-            storage=around.storage,
-            outbox=around.outbox,
+            places=places,
+            waiting=str(around.outbox.folder),
             clock=around.clock,
             health=self.health,
+            steps=earlier.state.steps,
+            begun=around.begun,
         )
         self._points = self._journal.points
+        self._keeper = Keeper(
+            blobs=around.blobs,
+            outbox=around.outbox,
+            health=self.health,
+            appends=lambda: self.appends,
+            durable=durable,
+        )
         self.outer = current_run()
+        self._terminations = around.terminations()
         self._ending = threading.Lock()
+        self._over = threading.Event()
         self._status: str | None = None
+        live[self.store_id, self.id] = self
 
     # Params, metrics, tags, notes
 
@@ -125,27 +148,42 @@ class ActiveRun:
     @property
     def summary(self) -> dict[str, float]:
         """The last value of each metric that this process has logged."""
-        return {**self._state.summary, **self._journal.summary()}
+        logged = {key: value for key, (_, _, value) in self._journal.newest().items()}
+        return {**self._state.summary, **logged}
+
+    @property
+    def overhead(self) -> float:
+        """How many seconds the program has waited for calls of this run, in this process."""
+        return (self._overhead.nanoseconds + self._journal.spent) / 1e9
 
     # Artifacts
 
-    def log_artifact(self, path: str | Path, name: str | None = None) -> None:
-        """Keep a file, or every file below a folder.
+    def log_artifact(
+        self, data: str | os.PathLike[str] | bytes | bytearray | memoryview, name: str | None = None
+    ) -> None:
+        """Keep a file, every file below a folder, or bytes; they may change when this returns.
 
         Args:
-            path: The file or folder.
-            name: What to call it; its own name by default. A `/` in it makes folders.
+            data: The path of a file or folder, or the bytes themselves.
+            name: What to call it; a path's own name by default. A `/` in it makes folders.
 
         Raises:
             NotFound: There is nothing at the path.
-            InvalidInput: The name can't be kept, or a link leads out of the folder.
+            InvalidInput: The name can't be kept, bytes have none, or something in the folder can't
+                be kept, such as a link that leads out of it; nothing of it was.
         """
-        for item in content.files_of(Path(path), name):
-            self._keep(item, "file")
+        with self._overhead:
+            for item in content.contents(data, name):
+                self._keep(item, "file")
+
+    def artifacts(self) -> Artifacts:
+        """Give what the run has kept so far, by name; see `mlkit.Run.artifacts`."""
+        return Artifacts.of(self._state.artifacts, run_id=self.id, blobs=self._around.blobs)
 
     def log_text(self, text: str, name: str) -> None:
         """Keep text as a file in UTF-8."""
-        self._keep(content.Content(name, text.encode("utf-8", "surrogatepass")), "text")
+        with self._overhead:
+            self._keep(content.Content(name, text.encode("utf-8", "surrogatepass")), "text")
 
     def log_dict(self, values: Mapping[str, Any], name: str) -> None:
         """Keep a mapping as a JSON file.
@@ -154,7 +192,8 @@ class ActiveRun:
             InvalidInput: It holds what JSON can't.
         """
         name = name if name.endswith(".json") else f"{name}.json"
-        self._keep(content.Content(name, encode_value(dict(values)).encode()), "dict")
+        with self._overhead:
+            self._keep(content.Content(name, encode_value(dict(values)).encode()), "dict")
 
     def log_table(self, data: Any, name: str) -> None:
         """Keep a table as a Parquet file; see `mlkit.Store.log_dataset` for versions of data.
@@ -163,15 +202,18 @@ class ActiveRun:
             data: A pandas or polars frame, an Arrow table, a dict of columns, a list of dicts.
             name: The artifact's name.
         """
-        self._keep(content.table(data, name), "table")
+        with self._overhead:
+            self._keep(content.table(data, name), "table")
 
     def log_figure(self, fig: Any, name: str) -> None:
         """Keep a figure of matplotlib (PNG by default) or of plotly or Altair (HTML)."""
-        self._keep(content.figure(fig, name), "figure")
+        with self._overhead:
+            self._keep(content.figure(fig, name), "figure")
 
     def log_image(self, img: Any, name: str) -> None:
         """Keep a picture: a PIL image, encoded bytes, or a path."""
-        self._keep(content.image(img, name), "image")
+        with self._overhead:
+            self._keep(content.image(img, name), "image")
 
     # Datasets and models
 
@@ -190,10 +232,11 @@ class ActiveRun:
 
     def log_dataset(self, name: str, data: Any, *, description: str = "") -> "DatasetVersion":
         """Make data a version of a dataset, as an output of the run; see `Store.log_dataset`."""
-        version = self._around.datasets().log(
-            name, data, run_id=self.id, inputs=self._inputs(), description=description
-        )
-        self._event("output", link_to("dataset", version))
+        with self._overhead:
+            version = self._around.datasets().log(
+                name, data, run_id=self.id, inputs=self._inputs(), description=description
+            )
+            self._event("output", link_to("dataset", version))
         return version
 
     def log_model(
@@ -219,40 +262,57 @@ class ActiveRun:
             InvalidName: The name can't be kept.
             InvalidInput: The object can't be stored, or fails on the example.
         """
-        version = self._around.models().save(
-            name,
-            model,
-            input_example=input_example,
-            metrics=self.summary if metrics is None else metrics,
-            run_id=self.id,
-            datasets=self._inputs(),
-            tags=tags,
-        )
-        self._event("output", link_to("model", version))
+        with self._overhead:
+            version = self._around.models().save(
+                name,
+                model,
+                input_example=input_example,
+                metrics=self.summary if metrics is None else metrics,
+                run_id=self.id,
+                datasets=self._inputs(),
+                tags=tags,
+            )
+            self._event("output", link_to("model", version))
         return version
 
     # Life
 
     def flush(self) -> None:
-        """Send what waits on this machine to a store that can't be appended to."""
-        with self._journal.sending:  # a second sender must not pass by what the first has locked
-            if not self.appends:
-                self._journal.roll()
-            with self.health.guarded("what waits is sent by the next flush, or by store.sync()"):
-                self._around.outbox.send(self._folder)
-                self._around.outbox.send(ROOT)
+        """Send what waits on this machine to the store, and wait for it."""
+        with self._overhead:
+            self._ship()
+
+    def ship(self) -> None:
+        """Have what waits on this machine sent in the background."""
+        if not self.appends:
+            if self._around.courier.error is not None:  # of a try since the last time
+                self._fault(self._around.courier.error)
+            self._journal.roll()
+            self._around.courier.ask()
 
     def resumed(self, owner: Mapping[str, Any]) -> None:
         """Record that another process goes on with the run."""
         self._event("resumed", {"owner": dict(owner), "writer": self._journal.writer})
 
+    def record(self, recorders: "Recorders") -> None:
+        """Begin to record where the run comes from, and what it doesn't say itself."""
+        self.recorder = recorders.begin(self, log=self._event, keep=self._keeper.keep)
+
+    def spend(self, nanoseconds: int) -> None:
+        """Add to the overhead what starting the run has cost."""
+        self._overhead.nanoseconds += nanoseconds
+
     def heartbeat(self) -> None:
         """Say that the run still lives; a background thread does it twice a minute."""
-        if self._status is None:
+        if self._status is None and (self.owns or self._journal.has_begun):
+            self._journal.look()
             self._event("heartbeat", {})
 
     def finish(self, status: str = "FINISHED", *, error: str = "") -> None:
-        """End the run. A second call does nothing.
+        """End the run, after what it logged is in the store; a second call does nothing.
+
+        A store that doesn't answer is waited for a minute (`$MLKIT_PATIENCE` in seconds) without
+        progress, then a warning says what stays on this machine, and who sends it.
 
         Args:
             status: `FINISHED`, `FAILED` or `KILLED`.
@@ -264,18 +324,19 @@ class ActiveRun:
         if status not in ENDINGS:
             message = f"{status!r} is no status that a run can end with"
             raise InvalidInput(message, hint=f"Use one of {', '.join(ENDINGS)}")
-        if not self._ending.acquire(blocking=False):  # it ends once, whoever asks
-            return
         if current_run() is self:
             set_current(self.outer)
-        if os.getpid() != self._owner_pid:  # a forked child leaves the end to its parent
-            self._status = status
-            self._journal.close()
+        if not self.owns:  # the process that started it ends it, this one only what it writes
+            if self._status is None:
+                self._close(status, error)
+                self._ship()
+                self._over.set()
+            return
+        if not self._ending.acquire(blocking=False):  # it ends once, whoever asks
             return
         try:
-            if error and not self.finished:
-                self._event("error", {"traceback": mask_text(error)})
-            self._end(status)
+            with self._overhead:
+                self._end(status, error)
         except BaseException:  # an interrupt, or a fault of a strict run: it may be asked again
             self._ending.release()
             raise
@@ -286,9 +347,29 @@ class ActiveRun:
         return self._journal.appends
 
     @property
+    def owns(self) -> bool:
+        """Whether this process ends the run: it started it, or has resumed it."""
+        return self._owner_pid == os.getpid()
+
+    @property
     def finished(self) -> bool:
         """Whether the run is over."""
         return self._status is not None
+
+    @property
+    def ended(self) -> bool:
+        """Whether all is done that `finish` does."""
+        return self._over.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the run has ended, and tell whether it has."""
+        return self._over.wait(seconds)
+
+    def status_after(self, error: BaseException | None) -> str:
+        """Give the status that the run ends with after an exception, or after none."""
+        if self._around.terminations() > self._terminations:
+            return "KILLED"
+        return status_of(error)
 
     def __enter__(self) -> Self:
         return self
@@ -299,16 +380,20 @@ class ActiveRun:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        status = status_of(error)
-        text = "".join(traceback.format_exception(error)) if status != "FINISHED" else ""
-        self.finish(status, error=text)
+        text = "".join(traceback.format_exception(error)) if status_of(error) != "FINISHED" else ""
+        self.finish(self.status_after(error), error=text)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let another process join the run; in this one it is the same run."""
+        return join, (self._around.reopen, self.store_id, dict(self._earlier.head))
 
     def __repr__(self) -> str:
         return f"<ActiveRun {self.name or self.id} of {self.experiment!r}>"
 
     def _event(self, name: str, body: Mapping[str, Any]) -> None:
-        self._journal.event(name, body)
-        self._state.apply(Event(name, self._around.clock(), body))
+        with self._overhead:
+            self._journal.event(name, body)
+            self._state.apply(Event(name, self._around.clock(), body))
 
     def _inputs(self) -> list[dict[str, Any]]:
         return [link for link in self._state.inputs if link["kind"] == "dataset"]
@@ -316,81 +401,57 @@ class ActiveRun:
     def _keep(self, item: content.Content, kind: str) -> None:
         """Keep one artifact: its content first, then the event that names it."""
         name = content.check_artifact_name(item.name)
-        try:
-            digest = self._around.blobs.put(item.data)
-        except OSError as error:
-            self.health.fault(error, f"what it keeps waits in {self._around.outbox.folder}")
-            digest = self._spool(item)
-        size = len(item.data) if isinstance(item.data, bytes) else item.data.stat().st_size
+        digest, size = self._keeper.keep(item.data)
         self._event("artifact", {"name": name, "digest": digest, "size": size, "type": kind})
+        if not self._around.storage.capabilities.append:
+            self._around.courier.ask()
 
-    def _spool(self, item: content.Content) -> str:
-        data = item.data if isinstance(item.data, bytes) else item.data.read_bytes()
-        digest = digest_bytes(data)
-        with self.health.guarded("it is lost"):
-            self._around.outbox.put(object_path(ROOT, digest), data)
-            self.health.spooled += 1
-        return digest
+    def _ship(self) -> Delivery:
+        """Send what waits, and count it as a fault when the store doesn't take all."""
+        self._journal.roll()
+        if self.appends and not self.health.spooled:
+            return Delivery()
+        delivery = self._around.courier.deliver(self._folder)
+        if delivery.error is not None and (self._status is None or self.appends or self.health.strict):
+            self._fault(delivery.error)
+        return delivery
 
-    def _end(self, status: str) -> None:
-        """Write the end: what was captured, what waits, then the document that ends the run."""
-        captured = self._capture.result()
-        if captured and captured != self._state.provenance:
-            self._event("provenance", {"values": captured})
+    def _fault(self, error: Exception) -> None:
+        where = f"what waits in {self._around.outbox.folder} is sent when the store takes it"
+        self.health.fault(error, where)
+
+    def _close(self, status: str, error: str) -> None:
+        """Write the last records of this process."""
+        if self._status is None:
+            if error:
+                self._event("error", {"traceback": mask_text(error)})
+            if self.recorder is not None:
+                self.recorder.end()
         self._status = status
         self._journal.close()
-        self._state.summary = self.summary
-        spooled = bool(self.health.spooled) or not self.appends
-        if spooled:
-            self.flush()
-        self._write_end(status, after=self._folder if spooled else None)
 
-    def _write_end(self, status: str, *, after: str | None) -> None:
-        """Write the document that ends the run, but never before what it covers.
-
-        Args:
-            status: How it ended.
-            after: The folder of the outbox whose content must come before it.
-        """
-        data = encode_document(
-            "run_end",
-            {
-                "id": self.id,
-                "writer": self._journal.writer,
-                "status": status,
-                "ended_at": iso(self._around.clock()),
-                "segments": {**self._earlier.segments, **self._journal.segments},
-                "health": self.health.to_json(),
-                **self._state.to_json(),
-            },
+    def _end(self, status: str, error: str) -> None:
+        """Write the last records, send what waits, and write the document that ends the run."""
+        self._close(status, error)
+        for key, (_, step, value) in self._journal.newest().items():
+            self._state.summary[key], self._state.steps[key] = value, step
+        ending = Ending(
+            run_id=self.id,
+            writer=self._journal.writer,
+            status=status,
+            state=self._state,
+            segments={**self._earlier.segments, **self._journal.segments},
+            records={**self._earlier.records, **self._journal.records},
+            overhead=self.overhead,
+            health=self.health,
         )
         number = self._earlier.endings + 1
-        if after is not None and any(self._around.outbox.waiting(after)):
-            self._spool_end(number, data)
-            return
-        while True:
-            try:
-                self._around.storage.create(self._end_path(number), data, durable=False)
-            except AlreadyExists:  # another owner of the run was quicker
-                number += 1
-            except OSError as error:
-                self.health.fault(error, f"its end waits in {self._around.outbox.folder}")
-                self._spool_end(number, data)
-                return
-            else:
-                return
-
-    def _spool_end(self, number: int, data: bytes) -> None:
-        with self.health.guarded("its end is lost"):
-            self._around.outbox.put(self._end_path(number), data)
-            self.health.spooled += 1
-
-    def _end_path(self, number: int) -> str:
-        return f"{self._folder}/end{f'-{number}' if number > 1 else ''}.json"
-
-
-def status_of(error: BaseException | None) -> str:
-    """Give the status of a run whose block ended with this exception, or with none."""
-    if error is None or (isinstance(error, SystemExit) and not error.code):
-        return "FINISHED"
-    return "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        if self._around.storage.capabilities.append:
+            self._ship()
+            waits = any(self._around.outbox.waiting(self._folder))
+            ending.write(self._around, number=number, waits=waits, durable=self._durable)
+        else:  # it goes the way of all that it covers, as the last
+            ending.write(self._around, number=number, waits=True, durable=self._durable)
+            say_what_stays(self.id, self._ship(), self._around)
+        self._over.set()
+        self._around.ended()

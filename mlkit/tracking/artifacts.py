@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any, Self
 
 from mlkit._core.names import unknown
 from mlkit.display.formats import show_bytes
 from mlkit.errors import InvalidInput
+from mlkit.objects.blobs import Blobs
 from mlkit.tracking.artifact import Artifact
 
 _SHOWN = 20
@@ -39,6 +41,23 @@ class Artifacts(Mapping[str, Artifact]):
         ordered = sorted(artifacts, key=lambda artifact: artifact.name)
         self._by_name = {artifact.name: artifact for artifact in ordered}
         self._what = f"of run {run_id}" if run_id else ""
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Mapping[str, Any]], *, run_id: str, blobs: Blobs) -> Self:
+        """Give what the events of a run add up to: name to `digest`, `size` and `type`."""
+        return cls(
+            (
+                Artifact(
+                    name=name,
+                    digest=fields["digest"],
+                    size=fields["size"],
+                    type=fields["type"],
+                    blobs=blobs,
+                )
+                for name, fields in kept.items()
+            ),
+            run_id=run_id,
+        )
 
     def __getitem__(self, name: str) -> Artifact:
         try:

@@ -23,14 +23,16 @@ class Health:
     Attributes:
         strict: Whether a fault is raised instead of counted.
         faults: How many times the storage failed.
-        spooled: How many files went to the outbox because of it.
-        dropped: How many calls were lost because the outbox failed as well.
+        spooled: How many files went to the outbox on this machine.
+        kept: How many records went there because the store didn't take them.
+        dropped: How many records and files were lost because the outbox failed as well.
         last_fault: What the newest fault said.
     """
 
     strict: bool = False
     faults: int = 0
     spooled: int = 0
+    kept: int = 0
     dropped: int = 0
     last_fault: str = ""
 
@@ -50,7 +52,7 @@ class Health:
             message = f"Tracking failed: {error}"
             raise StorageFault(message, hint="strict=True raises instead of spooling") from error
         if self.faults == 1:
-            message = f"The store doesn't take what this run logs ({error}); {where}"
+            message = f"The store doesn't take what this run logs: {error}. Training goes on; {where}"
             warnings.warn(message, TrackingWarning, stacklevel=2)
 
     @contextmanager
@@ -66,6 +68,7 @@ class Health:
         return {
             "faults": self.faults,
             "spooled": self.spooled,
+            "kept": self.kept,
             "dropped": self.dropped,
             "last_fault": self.last_fault,
         }

@@ -10,16 +10,18 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Any, BinaryIO, SupportsFloat
+from time import perf_counter_ns
+from typing import Any, SupportsFloat
 
 from mlkit._core.clock import Clock
 from mlkit._core.ids import token
 from mlkit.errors import RunFinished, StorageFault
 from mlkit.metrics.records import FORMAT
 from mlkit.metrics.writer import SegmentWriter
-from mlkit.storage.protocol import Storage
 from mlkit.tracking.health import Health
-from mlkit.tracking.outbox import Outbox
+from mlkit.tracking.liveness import identity
+from mlkit.tracking.places import Nowhere, Place, Places
+from mlkit.tracking.ranks import rank
 
 
 class Journal:
@@ -31,68 +33,87 @@ class Journal:
 
     Attributes:
         folder: The run's folder in the store.
-        outbox: Where segments wait when the store doesn't take them.
         writer: The name of this writer, which no other has.
         segments: The names of the segments that are closed, with their sizes.
-        sending: Is held by the thread that sends what waits.
+        records: The same with the number of their records.
+        spent: How long calls took, in nanoseconds.
 
     Args:
         folder: The run's folder in the store.
-        storage: The store's storage.
-        outbox: Where segments wait when the store doesn't take them.
+        places: Where segments can be written.
+        waiting: Where they wait when the store doesn't take them, for messages.
         clock: Gives the time of records.
         health: Counts faults.
+        steps: The last step of each metric of the run so far, after which those without count on.
+        begun: Is called when this process begins a segment.
     """
 
     def __init__(
-        self, folder: str, *, storage: Storage, outbox: Outbox, clock: Clock, health: Health
+        self,
+        folder: str,
+        *,
+        places: Places,
+        waiting: str,
+        clock: Clock,
+        health: Health,
+        steps: Mapping[str, float],
+        begun: Callable[[], object],
     ) -> None:
         self.folder = folder
-        self.outbox = outbox
-        self._storage = storage
+        self._all_places = places
+        self._waiting = waiting
         self._clock = clock
         self._health = health
-        self._summary: dict[str, tuple[int, float]] = {}
-        self._begin()
+        self._begun = begun
+        self._newest: dict[str, tuple[int, float, float]] = {}
+        self._begin(steps)
         _journals.add(self)
 
-    def _begin(self) -> None:
+    def _begin(self, steps: Mapping[str, float]) -> None:
         """Begin as a writer that nobody has been before."""
         self.writer = token()
         self.segments: dict[str, int] = {}
+        self.records: dict[str, int] = {}
+        self.spent = 0
         self._lock = threading.RLock()
-        self.sending = threading.RLock()
         self._numbers = count(1)
-        self._counters: dict[str, count[int]] = {}
+        self._counters = {key: count(int(step) + 1) for key, step in steps.items()}
         self._name = ""
-        self._places = self._all_places()
+        self._places = self._all_places.all()
         self._segment: SegmentWriter | _Unopened | _Finished = _Unopened(self)
 
     def points(self, values: Mapping[str, SupportsFloat], step: float | None) -> None:
         """Write points; see `SegmentWriter.points`."""
+        began = perf_counter_ns()
         with self._lock:
             try:
                 self._segment.points(values, step)
             except OSError as error:
                 self._leave(error)
-                self.points(values, step)
+                self._again(lambda: self._segment.points(values, step))
+            finally:
+                self.spent += perf_counter_ns() - began
 
     def event(self, name: str, body: Mapping[str, Any]) -> None:
         """Write an event; see `SegmentWriter.event`."""
         with self._lock:
+            self._again(lambda: self._segment.event(name, body))
+
+    def _again(self, write: Callable[[], None]) -> None:
+        """Write a record, at the next place when one fails; the last place takes everything."""
+        while True:
             try:
-                self._segment.event(name, body)
+                return write()
             except OSError as error:
                 self._leave(error)
-                self.event(name, body)
 
-    def summary(self) -> dict[str, float]:
-        """Give the last value of each key that this process has logged."""
+    def newest(self) -> dict[str, tuple[int, float, float]]:
+        """Give time, step and value of the last point of each key that this process has logged."""
         with self._lock:
-            newest = dict(self._summary)
+            newest = dict(self._newest)
             if isinstance(self._segment, SegmentWriter):
                 newest.update(self._segment.last())
-        return {key: value for key, (_, value) in newest.items()}
+        return newest
 
     def roll(self) -> None:
         """Close the segment, so that it can be sent; the next record begins another.
@@ -102,7 +123,15 @@ class Journal:
         with self._lock:
             if isinstance(self._segment, SegmentWriter):
                 self._retire(self._segment)
-                self._places = self._all_places()
+                self._places = self._all_places.all()
+
+    def look(self) -> None:
+        """Look whether the segment's file is still there; of a deleted one the content is saved."""
+        with self._lock:
+            segment = self._segment
+            if isinstance(segment, SegmentWriter) and self._is_saved(segment):
+                self._segment = _Unopened(self)
+                self._close(segment)
 
     def close(self) -> None:
         """End the journal; what is written later raises RunFinished."""
@@ -114,66 +143,83 @@ class Journal:
     @property
     def appends(self) -> bool:
         """Whether records go straight to the store, so that nothing has to be sent."""
-        return self._storage.capabilities.append and len(self._places) > 1
+        return self._all_places.appends and len(self._places) > 1
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether this process has written a record."""
+        return bool(self._name)
 
     def open(self) -> SegmentWriter:
         """Open a segment at the first place that takes one, and give its writer."""
         with self._lock:
+            self._begun()
             while self._places:
                 name = f"{self.folder}/{self.writer}-{next(self._numbers)}.seg"
                 try:
-                    segment = SegmentWriter(self._places[0](name), self._clock, self._counters)
-                    segment.event("segment", {"format": FORMAT, "writer": self.writer})
+                    segment = self._opened(self._places[0], name)
                 except OSError as error:
-                    self._demote(error)
+                    self._demote(self._all_places.told(error, name))
                 else:
                     self._name = name
                     self._segment = segment
                     return segment
             self._name = ""
-            self._segment = SegmentWriter(_Nowhere(self._health), self._clock, self._counters)
+            self._segment = SegmentWriter(Nowhere(self._health), self._clock, self._counters)
             return self._segment
+
+    def _opened(self, place: Place, name: str) -> SegmentWriter:
+        segment = SegmentWriter(place(name), self._clock, self._counters)
+        first = {"format": FORMAT, "writer": self.writer, "owner": identity(), "rank": rank()}
+        segment.event("segment", first)
+        return segment
 
     def _leave(self, error: OSError) -> None:
         """Leave the segment that failed and take the next place; a strict run raises."""
         if self._health.strict and isinstance(error, StorageFault):
             raise error
         if isinstance(self._segment, SegmentWriter):
-            self._demote(error)
+            self._demote(self._all_places.told(error, self._name))
             self._retire(self._segment)
 
     def _retire(self, segment: SegmentWriter) -> None:
         self._segment = _Unopened(self)
-        self._summary.update(segment.last())
+        self._is_saved(segment)
+        self._close(segment)
+
+    def _close(self, segment: SegmentWriter) -> None:
+        self._newest.update(segment.last())
         try:
             size = segment.close()
         except OSError as error:  # what was written stays; the end doesn't vouch for its size
             self._health.fault(error, "what was logged until then is where it was written")
             return
         if self._name:
-            self.segments[self._name.rpartition("/")[2]] = size
+            name = self._name.rpartition("/")[2]
+            self.segments[name], self.records[name] = size, segment.records
+
+    def _is_saved(self, segment: SegmentWriter) -> bool:
+        """Save what a segment holds whose file was deleted, and tell whether it was."""
+        with self._health.guarded("what was logged there until now is lost"):
+            if self._all_places.save(self._name, segment.file):
+                gone = FileNotFoundError(f"The file {self._name} was deleted while it was written")
+                self._demote(gone)
+                return True
+        return False
 
     def _demote(self, error: OSError) -> None:
         del self._places[:1]
-        kept = f"it is kept in {self.outbox.folder} and sent when the run flushes or finishes"
-        self._health.fault(error, kept if self._places else "it is lost until there is room")
-
-    def _all_places(self) -> list[Callable[[str], BinaryIO]]:
-        in_store = [self._storage.open_append] if self._storage.capabilities.append else []
-        return [*in_store, self._in_outbox]
-
-    def _in_outbox(self, name: str) -> BinaryIO:
-        file = self.outbox.open_append(name)
-        self._health.spooled += 1
-        return file
+        kept = f"what it logs is kept in {self._waiting} and sent when the run flushes or finishes"
+        lost = "what it logs is lost until there is room"
+        self._health.fault(error, kept if self._places else lost)
 
     def forked(self) -> None:
         """Become a writer of its own in a child process; the parent keeps its segment."""
         if not isinstance(self._segment, _Finished):
             if isinstance(self._segment, SegmentWriter):
                 self._segment.close()  # the child's copy of the descriptor only
-            self._summary = {}
-            self._begin()
+            self._newest = {}
+            self._begin({})
 
 
 class _Unopened:
@@ -201,23 +247,6 @@ class _Finished:
     def event(self, _name: str, _body: object) -> None:
         message = f"The run {self._folder.rpartition('/')[2]} is finished, so it takes no more"
         raise RunFinished(message, hint="Start a run, or resume this one: start_run(resume=id)")
-
-
-class _Nowhere:
-    """Where records go when neither the store nor this disk takes them: they are counted."""
-
-    def __init__(self, health: Health) -> None:
-        self._health = health
-
-    def write(self, data: bytes, /) -> int:
-        self._health.dropped += 1
-        return len(data)
-
-    def tell(self) -> int:
-        return 0
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 _journals: "weakref.WeakSet[Journal]" = weakref.WeakSet()

@@ -22,7 +22,11 @@ _SECOND = 1_000_000_000
 
 def identity() -> dict[str, Any]:
     """Give what identifies this process among all of all machines: host, pid and start."""
-    pid = os.getpid()
+    return dict(_identity_of(os.getpid()))
+
+
+@cache
+def _identity_of(pid: int) -> dict[str, Any]:
     return {"host": _host(), "pid": pid, "process_start": _start_of(pid)}
 
 

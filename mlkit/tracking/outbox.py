@@ -11,16 +11,34 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar, cast
 
 from attrs import frozen
 
 from mlkit._core.ids import token
-from mlkit.errors import AlreadyExists, Corrupt, NotFound
+from mlkit.errors import AlreadyExists, Corrupt, NotFound, StorageFault
+from mlkit.storage.paths import STORE_DOCUMENT
 from mlkit.storage.protocol import Storage
 
 _ATTEMPTS = 100
+_BY_CONTENT = ("blobs/", "packs/")
 Made = TypeVar("Made")
+Progress = Callable[[int], object]
+"""Is told of bytes on their way, each time some were taken."""
+
+
+def require_store(storage: Storage) -> None:
+    """Raise when the store isn't there any more, as when its disk was unmounted.
+
+    Raises:
+        StorageFault: What is at its place lacks the document that every store has.
+    """
+    try:
+        storage.stat(STORE_DOCUMENT)
+    except NotFound:
+        message = f"There is no store at {storage.url} any more"
+        hint = "Mount its folder again, or move it back"
+        raise StorageFault(message, hint=hint) from None
 
 
 @frozen
@@ -57,7 +75,7 @@ class Outbox:
 
         return self._in_folder(path, create)
 
-    def put(self, path: str, data: bytes) -> None:
+    def put(self, path: str, data: bytes, *, durable: bool = False) -> None:
         """Keep a whole file here.
 
         Raises:
@@ -66,35 +84,59 @@ class Outbox:
 
         def create(place: Path) -> None:
             temporary = place.with_name(f".{token()}.tmp")
-            temporary.write_bytes(data)
-            temporary.rename(place)
+            try:
+                with temporary.open("xb") as file:
+                    file.write(data)
+                    file.flush()
+                    if durable:
+                        os.fsync(file.fileno())
+                temporary.rename(place)
+            finally:
+                temporary.unlink(missing_ok=True)
 
         self._in_folder(path, create)
 
     def waiting(self, prefix: str = "") -> list[str]:
-        """Give the paths of the files that wait, sorted."""
+        """Give the paths of the files that wait, in the order in which they may be sent.
+
+        What a record or a document refers to comes before it: contents, then segments, then the
+        documents, and an end last of all.
+        """
         found = [  # a walk passes over folders that vanish, which are empty ones
             (Path(folder) / name).relative_to(self.folder).as_posix()
             for folder, _, names in os.walk(self.folder / prefix)
             for name in names
             if not name.startswith(".")
         ]
-        return sorted(found)
+        return sorted(found, key=lambda path: (_turn(path), path))
 
-    def send(self, prefix: str = "") -> int:
+    def size(self, prefix: str = "") -> int:
+        """Give how many bytes wait."""
+        total = 0
+        for path in self.waiting(prefix):
+            with suppress(FileNotFoundError):  # it was sent in this moment
+                total += (self.folder / path).stat().st_size
+        return total
+
+    def send(self, prefix: str = "", *, progress: Progress | None = None) -> int:
         """Send what waits to the store.
 
         Args:
             prefix: Only what lies below this folder.
+            progress: Is told of the bytes on their way.
 
         Returns:
             How many files were sent.
 
         Raises:
             StorageFault: The store didn't take one; it and those after it still wait.
+            Corrupt: The store holds another document than the one that waits.
         """
-        sent = 0
-        for path in self.waiting(prefix):
+        sent, clash = 0, None
+        waiting = self.waiting(prefix)
+        if waiting:
+            require_store(self.storage)
+        for path in waiting:
             try:
                 file = (self.folder / path).open("rb")
             except FileNotFoundError:  # another process was sending it too
@@ -104,16 +146,23 @@ class Outbox:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     continue
-                self._send(path, file)
+                try:
+                    self._send(path, file, progress or _unseen)
+                except Corrupt as error:  # those behind it are sent all the same
+                    clash = error
+                    continue
                 (self.folder / path).unlink(missing_ok=True)
             sent += 1
         self._tidy(prefix)
+        if clash is not None:
+            raise clash
         return sent
 
-    def _send(self, path: str, file: BinaryIO) -> None:
+    def _send(self, path: str, file: BinaryIO, progress: Progress) -> None:
         """Copy one file to a name that is this writer's alone, or holds the same content."""
         if not path.endswith(".json"):
-            self.storage.write(path, file)
+            if not self._is_there(path, file):
+                self.storage.write(path, cast("BinaryIO", _Watched(file, progress)))
             return
         data = file.read()
         try:
@@ -122,6 +171,15 @@ class Outbox:
             if self._stored(path) != data:
                 message = f"{path} in the store isn't the one that waits in {self.folder}"
                 raise Corrupt(message, hint="Compare the two, then remove one") from None
+
+    def _is_there(self, path: str, file: BinaryIO) -> bool:
+        """Tell whether the store has a file of this content already, in full length."""
+        if not path.startswith(_BY_CONTENT):
+            return False
+        try:
+            return self.storage.stat(path).size == os.fstat(file.fileno()).st_size
+        except NotFound:
+            return False
 
     def _stored(self, path: str) -> bytes:
         try:
@@ -144,3 +202,27 @@ class Outbox:
         for folder, _, _ in os.walk(self.folder / prefix, topdown=False):
             with suppress(OSError):  # not empty: something else waits there
                 Path(folder).rmdir()
+
+
+def _turn(path: str) -> int:
+    name = path.rpartition("/")[2]
+    if not path.endswith(".json"):
+        return 0 if path.startswith(_BY_CONTENT) else 1
+    return 3 if name.startswith("end") else 2
+
+
+class _Watched:
+    """A stream that tells how much of it was read."""
+
+    def __init__(self, file: BinaryIO, progress: Progress) -> None:
+        self._file = file
+        self._progress = progress
+
+    def read(self, size: int = -1, /) -> bytes:
+        piece = self._file.read(size)
+        self._progress(len(piece))
+        return piece
+
+
+def _unseen(_size: int) -> None:
+    """Nobody watches."""

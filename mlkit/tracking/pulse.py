@@ -1,7 +1,8 @@
 """The pulse of a process: one daemon thread that keeps its runs from looking dead.
 
-It writes heartbeats to stores that can be appended to, and sends what waits to those that can't,
-at intervals that grow, so that an hour's run is tens of objects and not hundreds.
+It writes heartbeats, records what is captured unasked, and has what waits sent to stores that
+can't be appended to, at intervals that grow, so that an hour's run is tens of objects and not
+hundreds.
 """
 
 import atexit
@@ -15,19 +16,21 @@ from attrs import define
 
 from mlkit._core.clock import Clock
 from mlkit.errors import RunFinished
-from mlkit.tracking.active import ActiveRun, status_of
+from mlkit.tracking.active import ActiveRun
 from mlkit.tracking.liveness import HEARTBEAT_SECONDS, SENDING_SECONDS
+from mlkit.tracking.termination import Termination
 
-_TICK = 5.0
+TICK = 5.0
 _GROWTH = 1.6
 
 
 @define
 class _Beat:
-    """When a run was last heard of, and after how long it is next."""
+    """When a run was last heard of, and after how long what waits of it is sent next."""
 
-    at: float
-    interval: float
+    heard: float
+    sent: float
+    interval: float = TICK
 
 
 class Pulse:
@@ -35,57 +38,83 @@ class Pulse:
 
     Args:
         clock: Gives the time.
+
+    Attributes:
+        termination: What SIGTERM does to them.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._beats: dict[ActiveRun, _Beat] = {}
-        self._thread: threading.Thread | None = None
         self._pid = 0
+        self._at_exit = False
+        self.termination = Termination(self.runs)
 
     def watch(self, run: ActiveRun) -> None:
-        """Look after a run until it is finished."""
-        self.runs()  # forgets those that are finished
-        self._beats[run] = _Beat(self._clock() / 1e9, self._first(run))
-        if self._thread is None or self._pid != os.getpid():
-            self._pid = os.getpid()
+        """Look after a run until it has ended."""
+        now = self._clock() / 1e9
+        self._beats[run] = _Beat(now, now)
+        self.termination.install()
+        self.ensure()
+
+    def ensure(self) -> None:
+        """Have the thread run in this process, which may have been forked off."""
+        if self._pid == os.getpid():
+            return
+        self._pid = os.getpid()
+        if not self._at_exit:
+            self._at_exit = True
             atexit.register(self.stop)
-            self._thread = threading.Thread(target=self._run, name="mlkit-pulse", daemon=True)
-            self._thread.start()
+        with suppress(RuntimeError):  # the interpreter is exiting, which ends the runs anyway
+            threading.Thread(target=self._run, name="mlkit-pulse", daemon=True).start()
 
     def runs(self) -> list[ActiveRun]:
         """Give the runs that are alive, the newest last; they live on though nobody holds them."""
-        for run in [run for run in list(self._beats) if run.finished]:
+        for run in [run for run in list(self._beats) if run.ended]:
             self._beats.pop(run, None)
-        return sorted(self._beats, key=lambda run: run.id)
+        return sorted(list(self._beats), key=lambda run: run.id)
+
+    def ended(self) -> None:
+        """Take note that a run has ended."""
+        self.termination.restore()
 
     def beat(self) -> None:
         """Do for each run what its time has come for."""
         now = self._clock() / 1e9
         for run in self.runs():
             beat = self._beats.get(run)
-            if beat is None or now - beat.at < beat.interval:
-                continue
-            beat.at = now
-            with suppress(OSError, RunFinished):  # counted by the run; another thread may end it
-                run.heartbeat()
-                if not run.appends:
-                    beat.interval = min(beat.interval * _GROWTH, SENDING_SECONDS)
-                    run.flush()
+            if beat is not None:
+                with suppress(OSError, RunFinished):  # counted by the run; another may end it
+                    self._beat(run, beat, now)
 
     def stop(self) -> None:
         """End the runs that were left open, as the interpreter does when it exits."""
-        error = getattr(sys, "last_value", None)  # what the interpreter died of, if it did
+        error = _died_of()
         for run in reversed(self.runs()):  # a child before its parent
             trace = "".join(traceback.format_exception(error)) if error else ""
             with suppress(OSError):  # of a strict run; the others must end too
-                run.finish(status_of(error), error=trace)
+                run.finish(run.status_after(error), error=trace)
 
-    def _first(self, run: ActiveRun) -> float:
-        return HEARTBEAT_SECONDS if run.appends else _TICK
+    def _beat(self, run: ActiveRun, beat: _Beat, now: float) -> None:
+        if run.recorder is not None:
+            run.recorder.beat(now)
+        if now - beat.heard >= HEARTBEAT_SECONDS:
+            beat.heard = now
+            run.heartbeat()
+        if not run.appends and now - beat.sent >= beat.interval:
+            beat.sent = now
+            beat.interval = min(beat.interval * _GROWTH, SENDING_SECONDS)
+            run.ship()
 
     def _run(self) -> None:
         tick = threading.Event()
         while True:
-            tick.wait(_TICK)
+            tick.wait(TICK)
             self.beat()
+
+
+def _died_of() -> BaseException | None:
+    """Give what the interpreter died of; at a prompt it survives what went wrong before."""
+    if hasattr(sys, "ps1") or "ipykernel" in sys.modules:
+        return None
+    return getattr(sys, "last_value", None)

@@ -15,8 +15,9 @@ from mlkit.objects.blobs import Blobs
 from mlkit.objects.verify import Problem
 from mlkit.storage.protocol import Storage
 from mlkit.tracking.artifact import Artifact
+from mlkit.tracking.artifacts import Artifacts
 from mlkit.tracking.checking import SEGMENT, endings, verify_run
-from mlkit.tracking.liveness import is_lost
+from mlkit.tracking.liveness import identity, is_lost
 from mlkit.tracking.state import RunState
 from mlkit.tracking.surroundings import Earlier
 
@@ -111,6 +112,12 @@ class Run:
         )
         return "LOST" if lost else "RUNNING"
 
+    @property
+    def is_of_this_machine(self) -> bool:
+        """Whether the process that owns the run is, or was, one of this machine."""
+        owner = self._state.owner or self._head["owner"]
+        return bool(owner.get("host") == identity()["host"])
+
     # What it said
 
     @property
@@ -200,18 +207,9 @@ class Run:
             return _with_key(columns.table(""), "")
         return pa.concat_tables(tables, promote_options="permissive")
 
-    def artifacts(self) -> dict[str, Artifact]:
-        """Give what the run kept, by name."""
-        return {
-            name: Artifact(
-                name=name,
-                digest=fields["digest"],
-                size=fields["size"],
-                type=fields["type"],
-                blobs=self._blobs,
-            )
-            for name, fields in sorted(self._state.artifacts.items())
-        }
+    def artifacts(self) -> Artifacts:
+        """Give what the run kept, by name: to list, open, and download one or all."""
+        return Artifacts.of(self._state.artifacts, run_id=self.id, blobs=self._blobs)
 
     def artifact(self, name: str) -> Artifact:
         """Give one artifact.
@@ -219,16 +217,14 @@ class Run:
         Raises:
             NotFound: The run kept none of this name; near names are suggested.
         """
-        found = self.artifacts()
-        if name not in found:
-            raise unknown(f"artifact of run {self.id}", name, found)
-        return found[name]
+        return self.artifacts()[name]
 
     def earlier(self) -> Earlier:
         """Give what a run that resumes this one goes on from."""
         return Earlier(
             state=self._state,
             segments={name: self._files[name] for name in self._segments},
+            records=self._end.get("records", {}),
             endings=len(endings(self._files)),
             head=self._head,
         )

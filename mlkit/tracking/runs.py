@@ -1,25 +1,30 @@
 """The runs of a store: started, resumed, found again."""
 
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlkit._core.clock import iso
 from mlkit._core.codec import encode_document
 from mlkit._core.ids import is_uuid7, uuid7
 from mlkit._core.masking import mask_text
-from mlkit.errors import Corrupt, InvalidInput, NewerFormat, NotFound
+from mlkit._core.settings import captures
+from mlkit.errors import AlreadyExists, Corrupt, InvalidInput, NewerFormat, NotFound
 from mlkit.objects.verify import Problem
-from mlkit.provenance.capture import Captures
-from mlkit.provenance.environment import user
+from mlkit.provenance.cells import current_cell
 from mlkit.tracking.active import ActiveRun
+from mlkit.tracking.beginning import Beginning
 from mlkit.tracking.checking import verify_run
-from mlkit.tracking.context import current_run, set_current
+from mlkit.tracking.context import set_current
 from mlkit.tracking.health import Health
 from mlkit.tracking.liveness import identity
-from mlkit.tracking.params import plain_tags
+from mlkit.tracking.outbox import require_store
+from mlkit.tracking.overhead import Overhead
 from mlkit.tracking.pulse import Pulse
+from mlkit.tracking.ranks import rank
 from mlkit.tracking.reading import Run
+from mlkit.tracking.recorder import Recorders
+from mlkit.tracking.resuming import UNFINISHED, Bookmark, Wish
 from mlkit.tracking.state import RunState
 from mlkit.tracking.surroundings import Earlier, Surroundings
 
@@ -37,6 +42,7 @@ class Runs:
     Args:
         around: What each run is handed.
         pulse: Keeps the runs of this process from looking dead.
+        recorders: Records what runs don't say themselves.
 
     Example:
         >>> import mlkit
@@ -47,10 +53,11 @@ class Runs:
         [{'depth': 6}]
     """
 
-    def __init__(self, around: Surroundings, pulse: Pulse) -> None:
+    def __init__(self, around: Surroundings, pulse: Pulse, recorders: Recorders) -> None:
         self._around = around
         self._pulse = pulse
-        self._captures = Captures(around.clock)
+        self._recorders = recorders
+        self._asked = False
 
     def start(
         self,
@@ -59,24 +66,42 @@ class Runs:
         name: str | None = None,
         tags: Mapping[str, Any] | None = None,
         parent_id: str | None = None,
+        run_id: str | None = None,
         resume: str | None = None,
+        durable: bool = False,
+        capture: bool | None = None,
     ) -> ActiveRun:
         """Start a run, and make it the current one; see `Store.start_run`."""
         if not isinstance(experiment, str) or not experiment.strip():
             message = f"{experiment!r} can't be the name of an experiment"
             raise InvalidInput(message, hint="Use text that isn't empty")
-        if resume is not None:
-            earlier = self._resumed(resume, experiment)
-        else:
-            earlier = self._begun(experiment, name=name, tags=tags, parent_id=parent_id)
-        run = ActiveRun(earlier, self._around, capture=self._captures.start())
-        if resume is not None:
-            run.resumed(identity())
-            run.set_tags(tags)
-        else:
-            self._write_head(run.health, earlier.head)
+        overhead = Overhead()
+        with overhead:
+            cell = current_cell()
+            self._end_those_of(cell)
+            wish = Wish.of(run_id, resume)
+            beginning = Beginning(experiment, name, tags or {}, parent_id)
+            run = self._begun(beginning, wish, durable=durable)
+            run.cell = cell
+            self._send_leftovers()
+            self._pulse.watch(run)
+            if captures() if capture is None else capture:
+                run.record(self._recorders)
+            set_current(run)
+        run.spend(overhead.nanoseconds)
+        return run
+
+    def join(self, head: Mapping[str, Any], *, durable: bool = False) -> ActiveRun:
+        """Write to a run that another process has started, and ends.
+
+        Args:
+            head: What its first document says.
+            durable: Whether each record must survive a power cut before its call returns.
+        """
+        run = ActiveRun(
+            Earlier(head=head, state=RunState()), self._around, owns=False, durable=durable
+        )
         self._pulse.watch(run)
-        set_current(run)
         return run
 
     def get(self, run_id: str) -> Run:
@@ -160,55 +185,102 @@ class Runs:
             run_id, storage=around.storage, blobs=around.blobs, clock=around.clock, files=files
         )
 
-    def _begun(
-        self,
-        experiment: str,
-        *,
-        name: str | None,
-        tags: Mapping[str, Any] | None,
-        parent_id: str | None,
-    ) -> Earlier:
-        """Give a run that has nothing yet but its head."""
-        outer = current_run()
-        if outer is not None and not outer.finished and outer.store_id == self._around.store_id:
-            parent_id = parent_id or outer.id
-        now = self._around.clock()
-        labels = plain_tags(tags or {})
-        head = {
-            "id": uuid7(now),
-            "experiment": mask_text(experiment),
-            "name": mask_text(name) if name is not None else None,
-            "parent_id": parent_id,
-            "tags": labels,
-            "started_at": iso(now),
-            "user": user(),
-            "owner": identity(),
-            "appends": self._around.storage.capabilities.append,
-        }
-        return Earlier(head=head, state=RunState(tags=dict(labels)))
+    def _begun(self, beginning: Beginning, wish: Wish, *, durable: bool) -> ActiveRun:
+        """Give the run that a start means: a new one, an earlier one, or a part in another's."""
+        if wish.run_id is not None and rank() > 0:  # rank 0 begins it and ends it
+            return self.join(beginning.head(wish.run_id, self._around), durable=durable)
+        bookmark = self._bookmark(beginning) if wish.mode == "auto" else None
+        earlier = self._earlier(wish, bookmark)
+        if earlier is None:
+            run_id = wish.run_id or uuid7(self._around.clock())
+            try:
+                run = self._new(beginning, run_id, durable=durable)
+            except AlreadyExists:  # another process began it in this moment
+                return self._begun(beginning, wish, durable=durable)
+        elif wish.mode == "never":
+            message = f"There is a run {wish.run_id} already"
+            raise AlreadyExists(message, hint="Go on with it by resume='allow', or leave out its id")
+        else:
+            run = self._resumed(earlier, beginning, durable=durable)
+        if bookmark is not None:
+            bookmark.write(run.id)
+        return run
 
-    def _resumed(self, run_id: str, experiment: str) -> Earlier:
-        """Give what an earlier run was, to go on from it."""
-        run = self.get(run_id)
-        if run.experiment != mask_text(experiment):
-            message = f"Run {run.id} belongs to {run.experiment!r}, not to {experiment!r}"
+    def _new(self, beginning: Beginning, run_id: str, *, durable: bool) -> ActiveRun:
+        head = beginning.head(run_id, self._around)
+        run = ActiveRun(
+            Earlier(head=head, state=RunState(tags=dict(head["tags"]))),
+            self._around,
+            durable=durable,
+        )
+        self._write_head(run.health, head, durable=durable)
+        return run
+
+    def _resumed(self, run: Run, beginning: Beginning, *, durable: bool) -> ActiveRun:
+        if run.experiment != mask_text(beginning.experiment):
+            message = f"Run {run.id} belongs to {run.experiment!r}, not to {beginning.experiment!r}"
             raise InvalidInput(message, hint="Resume it in its own experiment")
-        return run.earlier()
+        active = ActiveRun(run.earlier(), self._around, durable=durable)
+        active.resumed(identity())
+        active.set_tags(beginning.tags)
+        return active
 
-    def _write_head(self, health: Health, head: Mapping[str, Any]) -> None:
+    def _earlier(self, wish: Wish, bookmark: Bookmark | None) -> Run | None:
+        """Give the run to go on with, None where a new one is wanted.
+
+        Raises:
+            NotFound: It must be there, and isn't.
+        """
+        run_id, own_job = wish.run_id, False
+        if bookmark is not None:
+            run_id, own_job = bookmark.read() or (None, False)
+        if run_id is None:
+            return None
+        if self._around.outbox.waiting(_FOLDER):  # what a killed process has left of it
+            self._around.courier.deliver(_FOLDER)
+        if wish.mode == "must":
+            return self.get(run_id)
+        run = self._run(run_id)
+        if not run.exists:
+            return None
+        if bookmark is None or run.status in UNFINISHED:
+            return run
+        elsewhere = run.status == "RUNNING" and not run.is_of_this_machine
+        return run if own_job and elsewhere else None  # a job that was put back into its queue
+
+    def _bookmark(self, beginning: Beginning) -> Bookmark:
+        folder = self._around.outbox.folder / ".resume"
+        return Bookmark.of(folder, beginning.experiment, beginning.name, os.environ)
+
+    def _end_those_of(self, cell: tuple[str, int] | None) -> None:
+        """End the runs that an earlier execution of this notebook cell has left open."""
+        if cell is None:
+            return
+        for run in reversed(self._pulse.runs()):
+            if run.cell is not None and run.cell[0] == cell[0] and run.cell[1] != cell[1]:
+                run.finish()
+
+    def _send_leftovers(self) -> None:
+        """Have sent, once, what an earlier process has left on this machine."""
+        if not self._asked:
+            self._asked = True
+            if self._around.outbox.waiting():
+                self._around.courier.ask()
+
+    def _write_head(self, health: Health, head: Mapping[str, Any], *, durable: bool) -> None:
         path = f"{_FOLDER}/{head['id']}/run.json"
         data = encode_document("run", head)
         outbox = self._around.outbox
-        if not head["appends"]:  # sent with the rest, so that starting waits for no network
-            self._spool(health, path, data)
-            return
-        try:
-            self._around.storage.create(path, data, durable=False)
-        except OSError as error:
-            health.fault(error, f"what it logs waits in {outbox.folder}")
-            self._spool(health, path, data)
-
-    def _spool(self, health: Health, path: str, data: bytes) -> None:
+        if head["appends"]:
+            try:
+                require_store(self._around.storage)
+                self._around.storage.create(path, data, durable=durable)
+            except AlreadyExists:  # another process began it in this moment
+                raise
+            except OSError as error:
+                health.fault(error, f"what it logs waits in {outbox.folder}")
+            else:
+                return
         with health.guarded("nothing of this run is kept"):
-            self._around.outbox.put(path, data)
+            outbox.put(path, data, durable=durable)
             health.spooled += 1

@@ -18,10 +18,12 @@ class RunState:
         tags: Name to text.
         notes: Notes in order, each with its time.
         summary: Metric name to its last value.
+        steps: Metric name to the step of that value.
         artifacts: Name to `digest`, `size` and `type`; of a name kept again the last one.
         inputs: What the run read: `kind` (dataset or model), `ref` (`flights:3`), `digest`.
         outputs: What it made, alike.
-        provenance: Code, packages and machine.
+        provenance: Code, packages, machine and job.
+        sources: Path to `digest` and `size` of each source file that git doesn't keep.
         error: The traceback of a run that failed.
         owner: The process that resumed the run; empty while its first one owns it.
         resumer: The writer that resumed it last; empty if none did.
@@ -32,10 +34,12 @@ class RunState:
     tags: dict[str, str] = field(factory=dict)
     notes: list[dict[str, Any]] = field(factory=list)
     summary: dict[str, float] = field(factory=dict)
+    steps: dict[str, float] = field(factory=dict)
     artifacts: dict[str, dict[str, Any]] = field(factory=dict)
     inputs: list[dict[str, Any]] = field(factory=list)
     outputs: list[dict[str, Any]] = field(factory=list)
     provenance: dict[str, Any] = field(factory=dict)
+    sources: dict[str, dict[str, Any]] = field(factory=dict)
     error: str = ""
     owner: dict[str, Any] = field(factory=dict)
     resumer: str = ""
@@ -46,6 +50,7 @@ class RunState:
         self.newest = max(self.newest, record.time)
         if isinstance(record, Points):
             self.summary.update(zip(record.keys, record.values, strict=True))
+            self.steps.update(dict.fromkeys(record.keys, record.step))
             return
         body = record.body
         match record.name:
@@ -63,6 +68,8 @@ class RunState:
                 self._connect(self.inputs if record.name == "input" else self.outputs, body)
             case "provenance":
                 self.provenance.update(body["values"])
+            case "source":
+                self.sources[body["path"]] = {"digest": body["digest"], "size": body["size"]}
             case "error":
                 self.error = body["traceback"]
             case "resumed":
@@ -90,9 +97,11 @@ _KEPT = (
     "tags",
     "notes",
     "summary",
+    "steps",
     "artifacts",
     "inputs",
     "outputs",
     "provenance",
+    "sources",
     "error",
 )

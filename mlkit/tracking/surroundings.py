@@ -8,6 +8,7 @@ from attrs import field, frozen
 from mlkit._core.clock import Clock
 from mlkit.objects.blobs import Blobs
 from mlkit.storage.protocol import Storage
+from mlkit.tracking.courier import Courier
 from mlkit.tracking.outbox import Outbox
 from mlkit.tracking.state import RunState
 
@@ -26,21 +27,31 @@ class Surroundings:
         store_id: The store's id.
         storage: Its storage.
         outbox: Where what the store doesn't take waits.
+        courier: Sends what waits there.
         blobs: The store's whole files.
         datasets: Gives the store's datasets, when they are first needed.
         models: Gives the store's models, alike.
         clock: Gives the time.
         strict: Whether faults of the storage are raised.
+        reopen: Opens the store in another process; pickled with a run.
+        begun: Is called whenever this process begins a segment, so that it is looked after.
+        ended: Is called when a run has ended.
+        terminations: Gives how many times SIGTERM has come to this process.
     """
 
     store_id: str
     storage: Storage
     outbox: Outbox
+    courier: Courier
     blobs: Blobs
     datasets: "Callable[[], Datasets]"
     models: "Callable[[], Models]"
     clock: Clock
     strict: bool
+    reopen: Callable[[], Any]
+    begun: Callable[[], object]
+    ended: Callable[[], object]
+    terminations: Callable[[], int]
 
 
 @frozen
@@ -51,12 +62,14 @@ class Earlier:
         head: The document that began it.
         state: What its records added up to.
         segments: Which segments those were, with their sizes.
+        records: How many records each had, where that is known.
         endings: How many times it has ended.
     """
 
     head: Mapping[str, Any]
     state: RunState
     segments: Mapping[str, int] = field(factory=dict)
+    records: Mapping[str, int] = field(factory=dict)
     endings: int = 0
 
 

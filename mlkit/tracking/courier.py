@@ -1,0 +1,195 @@
+"""The courier: one background thread that sends what waits in an outbox, and tries again.
+
+Whoever has put something there asks for it to be sent soon. The end of a run asks and waits: as
+long as bytes move, but not for ever, since a network may be dead without saying so.
+"""
+
+import os
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from random import Random
+
+from attrs import field, frozen
+
+from mlkit.errors import Corrupt, ReadOnly
+from mlkit.tracking.outbox import Outbox
+
+TRIES = 5
+"""So often is a store tried that fails while somebody waits."""
+FIRST_PAUSE = 0.5
+"""Seconds before the second try; each later pause is about twice as long."""
+_LONGEST_PAUSE = 300.0
+_IDLE = 30.0
+_LOOK = 0.5
+_QUIET = 2.0
+_MIB = 1 << 20
+
+
+@frozen
+class Delivery:
+    """What came of asking for everything to be sent.
+
+    Attributes:
+        left: The files that still wait, of those that were asked for.
+        size: Their size in bytes.
+        error: Why, where a try failed; None where time ran out, or nothing is left.
+    """
+
+    left: list[str] = field(factory=list)
+    size: int = 0
+    error: Exception | None = None
+
+
+class Courier:
+    """Sends what waits in one outbox.
+
+    Args:
+        outbox: The outbox.
+        patience: So many seconds without any progress are waited for.
+        clock: Gives seconds; for tests.
+
+    Attributes:
+        error: Why the newest try failed; None after one that didn't.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        patience: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._outbox = outbox
+        self._patience = patience
+        self._clock = clock
+        self.begin()
+        _couriers.add(self)
+
+    def begin(self) -> None:
+        """Begin without a thread, as a process does that was just forked."""
+        self._changed = threading.Condition()  # its lock may be taken again by a signal's handler
+        self._random = Random()  # noqa: S311 - spreads tries; never the program's own generator
+        self._wanted = 0
+        self._done = 0
+        self._failed = 0
+        self._waiting = 0
+        self._moved = self._clock()
+        self._bytes = 0
+        self._thread: threading.Thread | None = None
+        self.error: Exception | None = None
+
+    def ask(self) -> None:
+        """Send what waits soon, in the background; tried again until it is sent."""
+        with self._changed:
+            self._want()
+
+    def deliver(self, folder: str = "") -> Delivery:
+        """Send what waits, and wait for it.
+
+        Args:
+            folder: What is asked about; all is sent.
+
+        Returns:
+            What is left of it after the store took all, failed several times, or nothing moved
+            for as long as the courier has patience.
+        """
+        with self._changed:
+            mine = self._want()
+            self._waiting += 1
+            self._failed = 0
+            self._moved = self._clock()
+            began, sent, total = self._moved, self._bytes, self._outbox.size()
+            try:
+                while self._done < mine and not self._is_hopeless():
+                    self._changed.wait(_LOOK)
+                    if self._clock() - began > _QUIET:
+                        _show(self._bytes - sent, total)
+            finally:
+                self._waiting -= 1
+                if self._clock() - began > _QUIET:
+                    _show(self._bytes - sent, total, end="\n")
+            error = self.error if self._done < mine else None
+        left = self._outbox.waiting(folder)
+        return Delivery(left, self._outbox.size(folder) if left else 0, error)
+
+    def _want(self) -> int:
+        self._wanted += 1
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="mlkit-courier", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:  # the interpreter is exiting, where no thread can begin
+                self._thread = None
+                self._answer(self._wanted, self._try())
+        self._changed.notify_all()
+        return self._wanted
+
+    def _is_hopeless(self) -> bool:
+        """Tell whether waiting any longer would be in vain."""
+        final = isinstance(self.error, ReadOnly | Corrupt)
+        tried = self._failed >= (1 if final else TRIES)
+        return tried or self._clock() - self._moved > self._patience
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                if self._done >= self._wanted:
+                    self._changed.wait(_IDLE)
+                if self._done >= self._wanted:
+                    self._thread = None
+                    return
+                wanted = self._wanted
+            error = self._try()
+            with self._changed:
+                self._answer(wanted, error)
+                if error is not None:
+                    self._pause()
+
+    def _answer(self, wanted: int, error: Exception | None) -> None:
+        self.error = error
+        if error is None:
+            self._done, self._failed = wanted, 0
+        else:
+            self._failed += 1
+        self._changed.notify_all()
+
+    def _try(self) -> Exception | None:
+        try:
+            self._outbox.send(progress=self._tell)
+        except Exception as error:  # noqa: BLE001 - whatever a driver raises is told to who waits
+            return error
+        return None
+
+    def _tell(self, size: int) -> None:
+        self._moved = self._clock()
+        self._bytes += size
+
+    def _pause(self) -> None:
+        """Wait before another try, longer each time, and not in step with other machines."""
+        pause = min(FIRST_PAUSE * 2 ** min(self._failed - 1, 16), _LONGEST_PAUSE)
+        until = self._clock() + pause * self._random.uniform(0.5, 1.0)
+        hurried = self._waiting > 0
+        while (left := until - self._clock()) > 0 and (hurried or not self._waiting):
+            self._changed.wait(left)
+
+
+def _show(sent: int, total: int, *, end: str = " ") -> None:
+    """Say how far it is, on a terminal."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        sys.stderr.write(f"\rmlkit: sent {sent / _MIB:,.1f} of {total / _MIB:,.1f} MiB{end}")
+        sys.stderr.flush()
+
+
+_couriers: "weakref.WeakSet[Courier]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for courier in list(_couriers):
+        courier.begin()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,178 @@
+"""What a run records unasked: its code, packages, machine and job, its output, its cells, its load.
+
+All of it is a help to whoever reads the run later. So a fault of it costs nothing but what it would
+have told, and nothing of it keeps the training waiting for more than a moment.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlkit._core.clock import Clock
+from mlkit.errors import MlkitError
+from mlkit.provenance.capture import Captures
+from mlkit.provenance.cells import Cell, CellLog
+from mlkit.provenance.output import OutputLog
+from mlkit.provenance.random_state import generator_states
+from mlkit.provenance.sources import loose_sources
+from mlkit.provenance.system import SystemSampler
+from mlkit.provenance.tap import OutputTap
+from mlkit.tracking.context import current_run
+
+if TYPE_CHECKING:
+    from mlkit.tracking.active import ActiveRun
+
+_SAMPLING_SECONDS = 15
+
+Log = Callable[[str, Mapping[str, Any]], None]
+"""Writes an event of the run: its name and its body."""
+
+Keep = Callable[[bytes], tuple[str, int]]
+"""Keeps a content, and gives its digest and size."""
+
+
+class Recorders:
+    """Gives each run of a process its recorder; they share one tap on the output.
+
+    Args:
+        clock: Gives the time.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._captures = Captures(clock)
+        self._tap = OutputTap(self._take)
+        self._open: dict[str, Recorder] = {}
+
+    def begin(self, run: "ActiveRun", *, log: Log, keep: Keep) -> "Recorder":
+        """Begin to record what a run doesn't say itself.
+
+        Args:
+            run: The run.
+            log: Writes an event of it.
+            keep: Keeps a content of it.
+        """
+        recorder = Recorder(run, self, log=log, keep=keep)
+        self._open[run.id] = recorder
+        self._tap.open()
+        return recorder
+
+    def end(self, run_id: str) -> None:
+        """Take note that a run records nothing more."""
+        if self._open.pop(run_id, None) is not None:
+            self._tap.close()
+
+    def capture(self) -> Any:
+        """Begin to look at code, packages and machine, or give a look that has just begun."""
+        return self._captures.start()
+
+    def _take(self, stream: str, text: str) -> None:
+        """Give output to the run of this task or thread, else to the one that began last."""
+        run = current_run()
+        while run is not None and run.id not in self._open:
+            run = run.outer
+        recorder = self._open.get(run.id) if run is not None else None
+        for recorder in (recorder or next(reversed(self._open.values()), None),):
+            if recorder is not None:
+                recorder.output.feed(stream, text)
+
+
+class Recorder:
+    """Records for one run. A background thread beats it; the run begins and ends it.
+
+    Args:
+        run: The run.
+        shared: What the recorders of a process share.
+        log: Writes an event of the run.
+        keep: Keeps a content.
+
+    Attributes:
+        output: Takes what the process writes.
+    """
+
+    def __init__(self, run: "ActiveRun", shared: Recorders, *, log: Log, keep: Keep) -> None:
+        self.output = OutputLog()
+        self._run = run
+        self._shared = shared
+        self._log = log
+        self._keep = keep
+        self._capture: Any = shared.capture()
+        self._told = False
+        self._known: set[str] = set()
+        self._cells = CellLog()
+        self._sampler = SystemSampler() if run.outer is None else None
+        self._sampled = 0.0
+        with _harmless():
+            self._log("generators", {"states": generator_states()})
+            earlier = self._cells.earlier()
+            if earlier:
+                self._log("cells", {"cells": [_plain(cell) for cell in earlier]})
+            self._cells.watch(self._cell)
+
+    def beat(self, now: float) -> None:
+        """Record what has come since the last time.
+
+        Args:
+            now: The time in seconds.
+        """
+        with _harmless():
+            self._provenance(wait=False)
+            self._output(everything=False)
+            if self._sampler is not None and now - self._sampled >= _SAMPLING_SECONDS:
+                self._sampled = now
+                sample = self._sampler.sample()
+                if sample:
+                    self._run.log_metrics(sample)
+
+    def end(self) -> None:
+        """Record the rest."""
+        with _harmless():
+            self._cells.unwatch()
+        self._shared.end(self._run.id)
+        with _harmless():
+            self._provenance(wait=True)
+            self._sources()
+            self._output(everything=True)
+
+    def _provenance(self, *, wait: bool) -> None:
+        """Write where the run comes from, once that is known."""
+        if self._told or not (wait or self._capture.done):
+            return
+        self._told = True
+        facts = self._capture.result()
+        if facts:
+            self._log("provenance", {"values": facts})
+        self._sources()
+
+    def _sources(self) -> None:
+        """Keep the source of what was imported since, where git doesn't."""
+        found = loose_sources(folder=Path.cwd(), known=self._known)
+        for source in found.files:
+            digest, size = self._keep(source.data)
+            self._log("source", {"path": source.path, "digest": digest, "size": size})
+
+    def _output(self, *, everything: bool) -> None:
+        for chunk in self.output.take(everything=everything):
+            body = {"stream": chunk.stream, "text": chunk.text}
+            self._log("output", body | ({"left_out": chunk.left_out} if chunk.left_out else {}))
+
+    def _cell(self, cell: Cell) -> None:
+        with _harmless():
+            self._log("cells", {"cells": [_plain(cell)]})
+
+
+def _plain(cell: Cell) -> dict[str, Any]:
+    return {"number": cell.number, "source": cell.source}
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """Let through what a run raises on purpose, and nothing that only a help has met."""
+    try:
+        yield
+    except MlkitError:
+        raise
+    except Exception:  # noqa: BLE001 - it must not reach the training, whatever it is
+        if sys.flags.dev_mode:
+            raise
