@@ -4,13 +4,17 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from types import FunctionType
+from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from attrs import frozen
 
-from mlkit.provenance.forking import renew_after_fork
+from mlkit._core.forking import renew_after_fork
+from mlkit.provenance.shell import running_shell
 
 STREAMS = ("stdout", "stderr")
+_EVENT = "pre_execute"
 
 
 class OutputTap:
@@ -42,7 +46,9 @@ class OutputTap:
         self._deliver = deliver
         self._users = 0
         self._opening: object = None  # of the tap that is on now
-        self._tapped: list[_Tapped] = []
+        self._streams: list[tuple[str, Any]] = []
+        self._ours: WeakKeyDictionary[FunctionType, _Before] = WeakKeyDictionary()
+        self._shell: Any = None
         self.renew()
         renew_after_fork(self)
 
@@ -57,80 +63,118 @@ class OutputTap:
         with self._lock:
             self._users += 1
             if self._users == 1:
-                self._tap()
+                self._opening = object()
+                self._streams = _distinct_streams()
+                self.refresh()
+                self._watch()
 
     def close(self) -> None:
         """Stop telling, when no other user is left; one call too many does nothing."""
         with self._lock:
             self._users = max(0, self._users - 1)
-            if not self._users:
-                self._opening = None
-                tapped, self._tapped = self._tapped, []
-                for stream in tapped:
-                    with suppress(Exception):  # a stream that is no more
-                        stream.restore()
+            if self._users:
+                return
+            self._opening = None
+            self._unwatch()
+            streams, self._streams = self._streams, []
+            for _, stream in streams:
+                with suppress(Exception):  # a stream that is no more
+                    self._restore(stream)
+
+    def refresh(self) -> None:
+        """Put the tap on again where somebody has taken it off; costs next to nothing if not.
+
+        IPython does: it sets `write` at the begin of a cell, and sets it back at the end. Before
+        each cell the tap refreshes itself.
+        """
+        with self._lock:
+            for name, stream in self._streams:
+                with suppress(Exception):  # streams may be anything, and refuse in any way
+                    if self._before(stream.write) is None:
+                        self._put_on(name, stream)
 
     @property
     def is_open(self) -> bool:
         """Whether what is written is told."""
         return self._users > 0
 
-    def _tap(self) -> None:
-        self._opening = object()
-        seen: list[object] = []
-        for name in STREAMS:
-            stream = getattr(sys, name, None)
-            if stream is None or any(stream is other for other in seen):
-                continue
-            seen.append(stream)
-            with suppress(Exception):  # streams may be anything, and refuse in any way
-                own = "write" in getattr(stream, "__dict__", {})
-                tapped = _Tapped(stream, stream.write, self._writer(name, stream.write), own=own)
-                stream.write = tapped.write
-                self._tapped.append(tapped)
+    def _before(self, write: object) -> "_Before | None":
+        """Give what was there before a `write` of ours; None for another's."""
+        return self._ours.get(write) if isinstance(write, FunctionType) else None
 
-    def _writer(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _put_on(self, name: str, stream: Any) -> None:
+        original = stream.write
+        write = self._writer(name, original)
+        own = "write" in getattr(stream, "__dict__", {})
+        stream.write = write
+        self._ours[write] = _Before(original, own=own)
+
+    def _restore(self, stream: Any) -> None:
+        """Take the tap off, unless somebody has built on it since."""
+        before = self._before(stream.write)
+        while before is not None:
+            if before.own:
+                stream.write = before.original
+            else:
+                del stream.write
+            before = self._before(stream.write)
+
+    def _writer(self, name: str, original: Callable[..., Any]) -> FunctionType:
         """Make the `write` of a stream; where it can't be taken off again, it only passes on."""
         opening = self._opening
 
         def write(*arguments: Any, **options: Any) -> Any:
-            result = original(*arguments, **options)
-            if self._opening is opening:
-                self._tell(name, arguments)
+            own = self._own
+            # Where several of ours lie over each other, the outermost tells.
+            if self._opening is not opening or own.is_telling or getattr(own, name):
+                return original(*arguments, **options)
+            setattr(own, name, True)
+            try:
+                result = original(*arguments, **options)
+            finally:
+                setattr(own, name, False)
+            if arguments and isinstance(arguments[0], str):
+                own.is_telling = True
+                try:
+                    with suppress(Exception):  # a print must work whatever becomes of its copy
+                        self._deliver(name, arguments[0])
+                finally:
+                    own.is_telling = False
             return result
 
-        return write
+        return cast("FunctionType", write)
 
-    def _tell(self, name: str, arguments: tuple[Any, ...]) -> None:
-        own = self._own
-        if own.is_telling or not arguments or not isinstance(arguments[0], str):
-            return
-        own.is_telling = True
-        try:
-            with suppress(Exception):  # a print must work whatever becomes of its copy
-                self._deliver(name, arguments[0])
-        finally:
-            own.is_telling = False
+    def _watch(self) -> None:
+        shell = running_shell()
+        with suppress(Exception):  # a shell without events leaves `write` alone
+            shell.events.register(_EVENT, self.refresh)
+            self._shell = shell
+
+    def _unwatch(self) -> None:
+        shell, self._shell = self._shell, None
+        if shell is not None:
+            with suppress(Exception):  # somebody took all callbacks off
+                shell.events.unregister(_EVENT, self.refresh)
 
 
 class _Thread(threading.local):
-    """What a thread is doing: what is written while telling isn't told."""
+    """What a thread is doing: telling, or writing to a stream."""
 
     is_telling = False
+    stdout = False
+    stderr = False
 
 
 @frozen
-class _Tapped:
-    stream: Any
+class _Before:
     original: Callable[..., Any]
-    write: Callable[..., Any]
-    own: bool  # whether it had a `write` of its own before, beside that of its class
+    own: bool  # whether the stream had a `write` of its own, beside that of its class
 
-    def restore(self) -> None:
-        """Take the tap off, unless somebody has built on it since."""
-        if self.stream.write is not self.write:
-            return
-        if self.own:
-            self.stream.write = self.original
-        else:
-            del self.stream.write
+
+def _distinct_streams() -> list[tuple[str, Any]]:
+    streams: list[tuple[str, Any]] = []
+    for name in STREAMS:
+        stream = getattr(sys, name, None)
+        if stream is not None and all(stream is not other for _, other in streams):
+            streams.append((name, stream))
+    return streams

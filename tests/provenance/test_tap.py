@@ -1,5 +1,6 @@
 # ruff: noqa: T201 - what is printed is what is tapped
 import contextlib
+import gc
 import io
 import logging
 import os
@@ -151,6 +152,57 @@ def test_somebody_who_built_on_the_tap_is_left_alone(tap, told, replaced):
     assert theirs == ["a", "", "b", ""]
     assert text_of(told) == "b"  # once, though there are two of ours now
     assert out.getvalue() == "ab"
+
+
+def test_a_tap_that_was_taken_off_can_be_put_on_again(tap, told, replaced):
+    out = replaced()
+    before = out.write
+    tap.open()
+    out.write = before
+    print("a", end="")
+    tap.refresh()
+    tap.refresh()
+    print("b", end="")
+    assert text_of(told) == "b"
+    tap.close()
+    print("c", end="")
+    assert text_of(told) == "b"
+    assert out.getvalue() == "abc"
+    assert out.write == before
+
+
+def test_a_tap_over_a_tap_tells_once_and_comes_off_whole(tap, told, replaced):
+    out = replaced()
+    tap.open()
+    ours = out.write
+    out.write = lambda text: ours(text)  # noqa: PLW0108 - as somebody who builds on it does
+    tap.refresh()
+    print("a", end="")
+    assert text_of(told) == "a"
+    out.write = ours
+    tap.close()
+    assert "write" not in vars(out)
+
+
+def test_a_closed_tap_is_not_put_on_again(tap, told, replaced):
+    out = replaced()
+    tap.open()
+    tap.close()
+    tap.refresh()
+    assert "write" not in vars(out)
+
+
+def test_taps_put_on_cell_by_cell_do_not_pile_up(tap, replaced):
+    """As IPython has it: what it found at the begin of a cell it sets back at the end."""
+    out = replaced()
+    tap.open()
+    for _ in range(10):
+        found = out.write
+        out.write = lambda text, found=found: found(text)
+        tap.refresh()
+        out.write = found
+    gc.collect()
+    assert len(tap._ours) == 2  # stdout and stderr
 
 
 def test_a_fault_of_who_is_told_reaches_nobody(replaced):
