@@ -14,7 +14,6 @@ from mlkit.tracking.decorator import Tracked, tracked
 
 if TYPE_CHECKING:
     from os import PathLike
-    from pathlib import Path
     from typing import SupportsFloat
 
     from mlkit.data.version import DatasetVersion

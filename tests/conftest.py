@@ -50,6 +50,10 @@ def hermetic(hermetic_root, monkeypatch):
     monkeypatch.setenv("MLKIT_CACHE", str(own / "cache"))
     monkeypatch.setenv("MLKIT_SPOOL", str(own / "spool"))
     monkeypatch.delenv("MLKIT_STORE", raising=False)
+    # What is captured unasked depends on the machine and on what git tracks; its tests ask for it.
+    monkeypatch.setenv("MLKIT_CAPTURE", "off")
+    # A store that fails is tried again at once, and a test waits for nothing.
+    monkeypatch.setattr("mlkit.tracking.courier.FIRST_PAUSE", 0.0)
     yield own
     # The two things that mlkit remembers; a test that never used them doesn't load them.
     if "mlkit._fluent" in sys.modules:

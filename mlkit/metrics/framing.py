@@ -52,11 +52,13 @@ class Gap:
         size: How many bytes it has.
         torn: True when a write was cut short there (a kill, a full disk), which loses only a
             record whose call hadn't returned; False when stored bytes were changed.
+        after: How many whole frames come before it.
     """
 
     offset: int
     size: int
     torn: bool
+    after: int = 0
 
 
 @frozen
@@ -83,7 +85,7 @@ def scan(data: bytes) -> Scan:
 
     Example:
         >>> scan(frame(b"one") + frame(b"two")[:-1])
-        Scan(payloads=[b'one'], gaps=[Gap(offset=11, size=10, torn=True)])
+        Scan(payloads=[b'one'], gaps=[Gap(offset=11, size=10, torn=True, after=1)])
     """
     found = Scan()
     keep, unpack, head = found.payloads.append, HEADER.unpack_from, HEADER.size
@@ -100,7 +102,8 @@ def scan(data: bytes) -> Scan:
             offset = start + length
             continue
         resumed = _next_frame(memoryview(data), offset + 1)
-        found.gaps.append(Gap(offset, resumed - offset, _is_torn(data, offset, resumed)))
+        torn = _is_torn(data, offset, resumed)
+        found.gaps.append(Gap(offset, resumed - offset, torn, len(found.payloads)))
         offset = resumed
     return found
 

@@ -33,8 +33,11 @@ def read_segment(data: bytes, where: str) -> Iterator[Event | Points]:
     return decode_records(found.payloads, where)
 
 
-def check_segment(data: bytes, where: str) -> list[Gap]:
-    """Give the stretches of a segment that hold no whole record, torn and damaged ones.
+def check_segment(data: bytes, where: str) -> tuple[int, list[Gap]]:
+    """Check every record of a segment.
+
+    Returns:
+        The number of its whole records, and the stretches that hold none, torn and damaged ones.
 
     Raises:
         Corrupt: A record isn't what its kind says although its CRC is right.
@@ -43,7 +46,7 @@ def check_segment(data: bytes, where: str) -> list[Gap]:
     if not found.gaps:  # after a gap, keys may be missing that later records refer to
         for _ in decode_records(found.payloads, where):
             pass
-    return found.gaps
+    return len(found.payloads), found.gaps
 
 
 @frozen

@@ -23,27 +23,31 @@ def code_state(folder: Path) -> dict[str, Any]:
         `diff` (masked; cut at 200,000 characters, which `diff_cut` then says) and `untracked`
         (the number of files git doesn't know). Empty outside a working tree, or without git.
     """
-    top = _git(folder, "rev-parse", "--show-toplevel")
-    if top is None:
+    told = _git(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=normal")
+    if told is None:
         return {}
-    root = Path(top.strip())
+    lines = told.splitlines()
+    head = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# "))
+    untracked = sum(line.startswith("?") for line in lines)
     state: dict[str, Any] = {
-        "commit": (_git(root, "rev-parse", "--verify", "-q", "HEAD") or "").strip(),
-        "branch": (_git(root, "symbolic-ref", "--short", "-q", "HEAD") or "").strip(),
-        "remote": mask_text((_git(root, "remote", "get-url", "origin") or "").strip()),
+        "commit": _unless(head.get("branch.oid", ""), "(initial)"),
+        "branch": _unless(head.get("branch.head", ""), "(detached)"),
+        "remote": mask_text((_git(folder, "remote", "get-url", "origin") or "").strip()),
+        "dirty": any(line[:1] in ("1", "2", "u") for line in lines),
     }
-    status = (_git(root, "status", "--porcelain", "--untracked-files=normal") or "").splitlines()
-    untracked = sum(line.startswith("??") for line in status)
-    state["dirty"] = len(status) > untracked
     if untracked:
         state["untracked"] = untracked
     if state["dirty"]:
         base = ["HEAD"] if state["commit"] else ["--cached"]
-        diff = _git(root, "diff", "--no-color", "--no-ext-diff", "--no-textconv", *base) or ""
+        diff = _git(folder, "diff", "--no-color", "--no-ext-diff", "--no-textconv", *base) or ""
         state["diff"] = mask_text(diff[:_LONGEST_DIFF])
         if len(diff) > _LONGEST_DIFF:
             state["diff_cut"] = len(diff) - _LONGEST_DIFF
     return state
+
+
+def _unless(text: str, missing: str) -> str:
+    return "" if text == missing else text
 
 
 def tracked(paths: Iterable[Path]) -> set[Path]:

@@ -7,8 +7,8 @@ from itertools import count, groupby
 
 from attrs import frozen
 
+from mlkit._core.forking import renew_after_fork
 from mlkit._core.masking import MASK, mask_text
-from mlkit.provenance.forking import renew_after_fork
 from mlkit.provenance.screen import Screen
 
 ALL_KEPT = 1_048_576  # characters

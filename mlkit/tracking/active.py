@@ -4,16 +4,13 @@ import os
 import threading
 import traceback
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, SupportsFloat
 
-from mlkit._core.codec import encode_value
 from mlkit._core.masking import mask_text
 from mlkit.errors import InvalidInput
 from mlkit.metrics.records import Event
-from mlkit.tracking import content
-from mlkit.tracking.artifacts import Artifacts
+from mlkit.tracking.artifact_verbs import ArtifactVerbs
 from mlkit.tracking.context import current_run, set_current
 from mlkit.tracking.courier import Delivery
 from mlkit.tracking.ending import ENDINGS, Ending, say_what_stays, status_of
@@ -32,7 +29,7 @@ if TYPE_CHECKING:
     from mlkit.tracking.recorder import Recorder, Recorders
 
 
-class ActiveRun:
+class ActiveRun(ArtifactVerbs):
     """A run that is being written. `Store.start_run` makes one; it is a context manager.
 
     Threads may share it. Other processes may log to it too, whether they were forked off or got
@@ -93,7 +90,7 @@ class ActiveRun:
             blobs=around.blobs,
             outbox=around.outbox,
             health=self.health,
-            appends=lambda: self.appends,
+            appends=around.storage.capabilities.append,
             durable=durable,
         )
         self.outer = current_run()
@@ -155,65 +152,6 @@ class ActiveRun:
     def overhead(self) -> float:
         """How many seconds the program has waited for calls of this run, in this process."""
         return (self._overhead.nanoseconds + self._journal.spent) / 1e9
-
-    # Artifacts
-
-    def log_artifact(
-        self, data: str | os.PathLike[str] | bytes | bytearray | memoryview, name: str | None = None
-    ) -> None:
-        """Keep a file, every file below a folder, or bytes; they may change when this returns.
-
-        Args:
-            data: The path of a file or folder, or the bytes themselves.
-            name: What to call it; a path's own name by default. A `/` in it makes folders.
-
-        Raises:
-            NotFound: There is nothing at the path.
-            InvalidInput: The name can't be kept, bytes have none, or something in the folder can't
-                be kept, such as a link that leads out of it; nothing of it was.
-        """
-        with self._overhead:
-            for item in content.contents(data, name):
-                self._keep(item, "file")
-
-    def artifacts(self) -> Artifacts:
-        """Give what the run has kept so far, by name; see `mlkit.Run.artifacts`."""
-        return Artifacts.of(self._state.artifacts, run_id=self.id, blobs=self._around.blobs)
-
-    def log_text(self, text: str, name: str) -> None:
-        """Keep text as a file in UTF-8."""
-        with self._overhead:
-            self._keep(content.Content(name, text.encode("utf-8", "surrogatepass")), "text")
-
-    def log_dict(self, values: Mapping[str, Any], name: str) -> None:
-        """Keep a mapping as a JSON file.
-
-        Raises:
-            InvalidInput: It holds what JSON can't.
-        """
-        name = name if name.endswith(".json") else f"{name}.json"
-        with self._overhead:
-            self._keep(content.Content(name, encode_value(dict(values)).encode()), "dict")
-
-    def log_table(self, data: Any, name: str) -> None:
-        """Keep a table as a Parquet file; see `mlkit.Store.log_dataset` for versions of data.
-
-        Args:
-            data: A pandas or polars frame, an Arrow table, a dict of columns, a list of dicts.
-            name: The artifact's name.
-        """
-        with self._overhead:
-            self._keep(content.table(data, name), "table")
-
-    def log_figure(self, fig: Any, name: str) -> None:
-        """Keep a figure of matplotlib (PNG by default) or of plotly or Altair (HTML)."""
-        with self._overhead:
-            self._keep(content.figure(fig, name), "figure")
-
-    def log_image(self, img: Any, name: str) -> None:
-        """Keep a picture: a PIL image, encoded bytes, or a path."""
-        with self._overhead:
-            self._keep(content.image(img, name), "image")
 
     # Datasets and models
 
@@ -398,21 +336,15 @@ class ActiveRun:
     def _inputs(self) -> list[dict[str, Any]]:
         return [link for link in self._state.inputs if link["kind"] == "dataset"]
 
-    def _keep(self, item: content.Content, kind: str) -> None:
-        """Keep one artifact: its content first, then the event that names it."""
-        name = content.check_artifact_name(item.name)
-        digest, size = self._keeper.keep(item.data)
-        self._event("artifact", {"name": name, "digest": digest, "size": size, "type": kind})
-        if not self._around.storage.capabilities.append:
-            self._around.courier.ask()
-
     def _ship(self) -> Delivery:
         """Send what waits, and count it as a fault when the store doesn't take all."""
         self._journal.roll()
         if self.appends and not self.health.spooled:
             return Delivery()
         delivery = self._around.courier.deliver(self._folder)
-        if delivery.error is not None and (self._status is None or self.appends or self.health.strict):
+        if delivery.error is not None and (
+            self._status is None or self.appends or self.health.strict
+        ):
             self._fault(delivery.error)
         return delivery
 

@@ -38,30 +38,54 @@ def verify_run(folder: str, files: Mapping[str, int], *, storage: Storage) -> It
         that holds no whole record, with the number of bytes that were lost.
     """
     hurts = (f"run {folder.rpartition('/')[2]}",)
-    covered: dict[str, int] = {}
+    sizes: dict[str, int] = {}
+    counts: dict[str, int] = {}
     if "run.json" not in files:
         yield Problem(f"{folder}/run.json", "it is missing", hurts)
-    for name in sorted(files):
+    for name in [*(["run.json"] if "run.json" in files else []), *endings(files)]:
         path = f"{folder}/{name}"
         try:
-            if name.endswith(SEGMENT):
-                yield from _gaps(storage.read(path), path, hurts)
-            elif name == "run.json":
-                decode_document(storage.read(path), "run", path)
-            elif endings([name]):
-                covered |= decode_document(storage.read(path), "run_end", path)["segments"]
-        except (KeyError, TypeError) as error:
-            yield Problem(path, f"it lacks what it must hold: {error!r}", hurts)
-        except (MlkitError, OSError) as error:
-            yield Problem(path, str(error), hurts)
-    for name, size in sorted(covered.items()):
-        if files.get(name, 0) < size:
-            lost = size - files.get(name, 0)
-            yield Problem(f"{folder}/{name}", f"its last {lost} bytes are missing", hurts)
+            kind = "run" if name == "run.json" else "run_end"
+            document = decode_document(storage.read(path), kind, path)
+            if kind == "run_end":
+                sizes |= document["segments"]
+                counts |= document.get("records", {})
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            yield Problem(path, _said(error), hurts)
+    for name in sorted({*files, *sizes}):
+        path = f"{folder}/{name}"
+        if name not in files:
+            yield Problem(path, f"it is missing{_of(counts.get(name))}", hurts)
+        elif name.endswith(SEGMENT):
+            try:
+                data = storage.read(path)
+                yield from _gaps(data, path, hurts, size=sizes.get(name), count=counts.get(name))
+            except (MlkitError, OSError) as error:
+                yield Problem(path, str(error), hurts)
 
 
-def _gaps(data: bytes, path: str, hurts: tuple[str, ...]) -> Iterator[Problem]:
-    for gap in check_segment(data, path):
+def _gaps(
+    data: bytes, path: str, hurts: tuple[str, ...], *, size: int | None, count: int | None
+) -> Iterator[Problem]:
+    """Give what a segment lacks, to the record where its run's end says how many it had."""
+    whole, gaps = check_segment(data, path)
+    missing = max((size or 0) - len(data), 0)
+    lost = "" if count is None else f": {max(count - whole, 0)} of {count} records lost"
+    for gap in gaps:
         how = "were cut short by a kill" if gap.torn else "were damaged"
-        what = f"{gap.size} bytes at {gap.offset} {how} and hold no whole record"
+        where = f"after record {gap.after}" if gap.after else "before any record"
+        what = f"{gap.size} bytes at {gap.offset}, {where}, {how} and hold no whole record{lost}"
         yield Problem(path, what, hurts)
+    if missing:
+        yield Problem(path, f"its last {missing} bytes are missing{lost}", hurts)
+
+
+def _of(count: int | None) -> str:
+    return "" if count is None else f", with {count} records"
+
+
+def _said(error: Exception) -> str:
+    lacks = isinstance(error, KeyError | TypeError | ValueError) and not isinstance(
+        error, MlkitError
+    )
+    return f"it lacks what it must hold: {error!r}" if lacks else str(error)

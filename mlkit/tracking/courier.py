@@ -4,16 +4,15 @@ Whoever has put something there asks for it to be sent soon. The end of a run as
 long as bytes move, but not for ever, since a network may be dead without saying so.
 """
 
-import os
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from random import Random
 
 from attrs import field, frozen
 
+from mlkit._core.forking import renew_after_fork
 from mlkit.errors import Corrupt, ReadOnly
 from mlkit.tracking.outbox import Outbox
 
@@ -21,6 +20,7 @@ TRIES = 5
 """So often is a store tried that fails while somebody waits."""
 FIRST_PAUSE = 0.5
 """Seconds before the second try; each later pause is about twice as long."""
+_UNHURRIED_PAUSE = 5.0
 _LONGEST_PAUSE = 300.0
 _IDLE = 30.0
 _LOOK = 0.5
@@ -65,10 +65,10 @@ class Courier:
         self._outbox = outbox
         self._patience = patience
         self._clock = clock
-        self.begin()
-        _couriers.add(self)
+        self.renew()
+        renew_after_fork(self)
 
-    def begin(self) -> None:
+    def renew(self) -> None:
         """Begin without a thread, as a process does that was just forked."""
         self._changed = threading.Condition()  # its lock may be taken again by a signal's handler
         self._random = Random()  # noqa: S311 - spreads tries; never the program's own generator
@@ -169,10 +169,11 @@ class Courier:
 
     def _pause(self) -> None:
         """Wait before another try, longer each time, and not in step with other machines."""
-        pause = min(FIRST_PAUSE * 2 ** min(self._failed - 1, 16), _LONGEST_PAUSE)
+        hurried = self._waiting > 0 and not self._is_hopeless()
+        first = FIRST_PAUSE if hurried else _UNHURRIED_PAUSE
+        pause = min(first * 2 ** min(self._failed - 1, 16), _LONGEST_PAUSE)
         until = self._clock() + pause * self._random.uniform(0.5, 1.0)
-        hurried = self._waiting > 0
-        while (left := until - self._clock()) > 0 and (hurried or not self._waiting):
+        while self._failed and (left := until - self._clock()) > 0:  # who begins to wait sets it 0
             self._changed.wait(left)
 
 
@@ -181,15 +182,3 @@ def _show(sent: int, total: int, *, end: str = " ") -> None:
     if sys.stderr is not None and sys.stderr.isatty():
         sys.stderr.write(f"\rmlkit: sent {sent / _MIB:,.1f} of {total / _MIB:,.1f} MiB{end}")
         sys.stderr.flush()
-
-
-_couriers: "weakref.WeakSet[Courier]" = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for courier in list(_couriers):
-        courier.begin()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

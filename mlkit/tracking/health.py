@@ -52,7 +52,9 @@ class Health:
             message = f"Tracking failed: {error}"
             raise StorageFault(message, hint="strict=True raises instead of spooling") from error
         if self.faults == 1:
-            message = f"The store doesn't take what this run logs: {error}. Training goes on; {where}"
+            message = (
+                f"The store doesn't take what this run logs: {error}. Training goes on; {where}"
+            )
             warnings.warn(message, TrackingWarning, stacklevel=2)
 
     @contextmanager

@@ -5,15 +5,14 @@ segments are sent. A fault moves the journal to the next place and costs the tra
 A process that was forked gets segments of its own.
 """
 
-import os
 import threading
-import weakref
 from collections.abc import Callable, Mapping
 from itertools import count
 from time import perf_counter_ns
 from typing import Any, SupportsFloat
 
 from mlkit._core.clock import Clock
+from mlkit._core.forking import renew_after_fork
 from mlkit._core.ids import token
 from mlkit.errors import RunFinished, StorageFault
 from mlkit.metrics.records import FORMAT
@@ -67,7 +66,7 @@ class Journal:
         self._begun = begun
         self._newest: dict[str, tuple[int, float, float]] = {}
         self._begin(steps)
-        _journals.add(self)
+        renew_after_fork(self)
 
     def _begin(self, steps: Mapping[str, float]) -> None:
         """Begin as a writer that nobody has been before."""
@@ -213,8 +212,8 @@ class Journal:
         lost = "what it logs is lost until there is room"
         self._health.fault(error, kept if self._places else lost)
 
-    def forked(self) -> None:
-        """Become a writer of its own in a child process; the parent keeps its segment."""
+    def renew(self) -> None:
+        """Become a writer of its own in a forked child; the parent keeps its segment."""
         if not isinstance(self._segment, _Finished):
             if isinstance(self._segment, SegmentWriter):
                 self._segment.close()  # the child's copy of the descriptor only
@@ -247,15 +246,3 @@ class _Finished:
     def event(self, _name: str, _body: object) -> None:
         message = f"The run {self._folder.rpartition('/')[2]} is finished, so it takes no more"
         raise RunFinished(message, hint="Start a run, or resume this one: start_run(resume=id)")
-
-
-_journals: "weakref.WeakSet[Journal]" = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for journal in list(_journals):
-        journal.forked()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -72,7 +72,8 @@ class Pulse:
         """Give the runs that are alive, the newest last; they live on though nobody holds them."""
         for run in [run for run in list(self._beats) if run.ended]:
             self._beats.pop(run, None)
-        return sorted(list(self._beats), key=lambda run: run.id)
+        alive = list(self._beats)  # at once, since other threads start runs
+        return sorted(alive, key=lambda run: run.id)
 
     def ended(self) -> None:
         """Take note that a run has ended."""

@@ -18,6 +18,7 @@ from mlkit.tracking.artifact import Artifact
 from mlkit.tracking.artifacts import Artifacts
 from mlkit.tracking.checking import SEGMENT, endings, verify_run
 from mlkit.tracking.liveness import identity, is_lost
+from mlkit.tracking.recorded import Recorded
 from mlkit.tracking.state import RunState
 from mlkit.tracking.surroundings import Earlier
 
@@ -207,6 +208,23 @@ class Run:
             return _with_key(columns.table(""), "")
         return pa.concat_tables(tables, promote_options="permissive")
 
+    @property
+    def overhead(self) -> float | None:
+        """How many seconds mlkit's calls kept its process waiting; None while it hasn't ended."""
+        return self._end.get("overhead") if self._has_ended else None
+
+    @cached_property
+    def recorded(self) -> Recorded:
+        """What it recorded unasked (output, cells, sources), and every value that a param had."""
+        events = [
+            record
+            for name in self._segments
+            for record in self._records(name)
+            if isinstance(record, Event)
+        ]
+        events.sort(key=lambda event: event.time)
+        return Recorded(events, sources=self._state.sources, run_id=self.id, blobs=self._blobs)
+
     def artifacts(self) -> Artifacts:
         """Give what the run kept, by name: to list, open, and download one or all."""
         return Artifacts.of(self._state.artifacts, run_id=self.id, blobs=self._blobs)
@@ -233,14 +251,15 @@ class Run:
         """Check every record and artifact of the run, and give what is wrong with it."""
         yield from verify_run(self._folder, self._files, storage=self._storage)
         try:
-            kept = self.artifacts().values()
+            kept = [*self.artifacts().values(), *self.recorded.sources.values()]
         except Corrupt:
             return  # said already
         for artifact in kept:
             try:
-                self._blobs.read(artifact.digest)
+                artifact.open().close()
             except (NotFound, Corrupt) as error:
-                yield Problem(self._folder, f"artifact {artifact.name!r}: {error}")
+                what = "source" if artifact.type == "source" else "artifact"
+                yield Problem(self._folder, f"{what} {artifact.name!r}: {error}")
 
     def __repr__(self) -> str:
         return f"<Run {self.name or self.id} of {self.experiment!r}: {self.status}>"

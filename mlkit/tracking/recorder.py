@@ -5,18 +5,21 @@ have told, and nothing of it keeps the training waiting for more than a moment.
 """
 
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import Clock
+from mlkit._core.forking import renew_after_fork
 from mlkit.errors import MlkitError
 from mlkit.provenance.capture import Captures
 from mlkit.provenance.cells import Cell, CellLog
+from mlkit.provenance.environment import folder
 from mlkit.provenance.output import OutputLog
 from mlkit.provenance.random_state import generator_states
-from mlkit.provenance.sources import loose_sources
+from mlkit.provenance.sources import Source, loose_sources
 from mlkit.provenance.system import SystemSampler
 from mlkit.provenance.tap import OutputTap
 from mlkit.tracking.context import current_run
@@ -44,6 +47,14 @@ class Recorders:
         self._captures = Captures(clock)
         self._tap = OutputTap(self._take)
         self._open: dict[str, Recorder] = {}
+        self._sources: list[Source] = []
+        self._known: set[str] = set()
+        self.renew()
+        renew_after_fork(self)
+
+    def renew(self) -> None:
+        """Make the lock anew, in a forked child."""
+        self._lock = threading.Lock()
 
     def begin(self, run: "ActiveRun", *, log: Log, keep: Keep) -> "Recorder":
         """Begin to record what a run doesn't say itself.
@@ -63,19 +74,29 @@ class Recorders:
         if self._open.pop(run_id, None) is not None:
             self._tap.close()
 
+    def refresh(self) -> None:
+        """Put the tap on the output again, where somebody has taken it off."""
+        self._tap.refresh()
+
     def capture(self) -> Any:
         """Begin to look at code, packages and machine, or give a look that has just begun."""
         return self._captures.start()
+
+    def sources(self) -> list[Source]:
+        """Give the code that this process has imported so far and git doesn't keep."""
+        with self._lock:
+            self._sources += loose_sources(folder=Path(folder()), known=self._known).files
+            return list(self._sources)
 
     def _take(self, stream: str, text: str) -> None:
         """Give output to the run of this task or thread, else to the one that began last."""
         run = current_run()
         while run is not None and run.id not in self._open:
             run = run.outer
-        recorder = self._open.get(run.id) if run is not None else None
-        for recorder in (recorder or next(reversed(self._open.values()), None),):
-            if recorder is not None:
-                recorder.output.feed(stream, text)
+        own = self._open.get(run.id) if run is not None else None
+        recorder = own or next(reversed(self._open.values()), None)
+        if recorder is not None:
+            recorder.output.feed(stream, text)
 
 
 class Recorder:
@@ -99,7 +120,7 @@ class Recorder:
         self._keep = keep
         self._capture: Any = shared.capture()
         self._told = False
-        self._known: set[str] = set()
+        self._kept = 0
         self._cells = CellLog()
         self._sampler = SystemSampler() if run.outer is None else None
         self._sampled = 0.0
@@ -117,6 +138,7 @@ class Recorder:
             now: The time in seconds.
         """
         with _harmless():
+            self._shared.refresh()
             self._provenance(wait=False)
             self._output(everything=False)
             if self._sampler is not None and now - self._sampled >= _SAMPLING_SECONDS:
@@ -146,9 +168,10 @@ class Recorder:
         self._sources()
 
     def _sources(self) -> None:
-        """Keep the source of what was imported since, where git doesn't."""
-        found = loose_sources(folder=Path.cwd(), known=self._known)
-        for source in found.files:
+        """Keep the source of what was imported since the last time, where git doesn't."""
+        new = self._shared.sources()[self._kept :]
+        self._kept += len(new)
+        for source in new:
             digest, size = self._keep(source.data)
             self._log("source", {"path": source.path, "digest": digest, "size": size})
 
@@ -173,6 +196,6 @@ def _harmless() -> Iterator[None]:
         yield
     except MlkitError:
         raise
-    except Exception:  # noqa: BLE001 - it must not reach the training, whatever it is
+    except Exception:  # it must not reach the training, whatever it is
         if sys.flags.dev_mode:
             raise

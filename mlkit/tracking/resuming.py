@@ -1,4 +1,4 @@
-"""Which run a start goes on with: by id, or the one that this machine's last try left unfinished."""
+"""Which run a start goes on with: by id, or what this machine's last try left unfinished."""
 
 import hashlib
 import json

@@ -81,9 +81,9 @@ class Runs:
             self._end_those_of(cell)
             wish = Wish.of(run_id, resume)
             beginning = Beginning(experiment, name, tags or {}, parent_id)
+            self._send_leftovers()
             run = self._begun(beginning, wish, durable=durable)
             run.cell = cell
-            self._send_leftovers()
             self._pulse.watch(run)
             if captures() if capture is None else capture:
                 run.record(self._recorders)
@@ -199,7 +199,9 @@ class Runs:
                 return self._begun(beginning, wish, durable=durable)
         elif wish.mode == "never":
             message = f"There is a run {wish.run_id} already"
-            raise AlreadyExists(message, hint="Go on with it by resume='allow', or leave out its id")
+            raise AlreadyExists(
+                message, hint="Go on with it by resume='allow', or leave out its id"
+            )
         else:
             run = self._resumed(earlier, beginning, durable=durable)
         if bookmark is not None:

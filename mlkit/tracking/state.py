@@ -45,7 +45,7 @@ class RunState:
     resumer: str = ""
     newest: int = 0
 
-    def apply(self, record: Event | Points) -> None:
+    def apply(self, record: Event | Points) -> None:  # noqa: C901 - one case for each event
         """Take in one record. Records must come in the order of their times."""
         self.newest = max(self.newest, record.time)
         if isinstance(record, Points):
@@ -61,21 +61,17 @@ class RunState:
             case "note":
                 self.notes.append({"time": iso(record.time), "text": body["text"]})
             case "artifact":
-                self.artifacts[body["name"]] = {
-                    key: value for key, value in body.items() if key != "name"
-                }
+                self.artifacts[body["name"]] = _without(body, "name")
             case "input" | "output":
                 self._connect(self.inputs if record.name == "input" else self.outputs, body)
             case "provenance":
                 self.provenance.update(body["values"])
             case "source":
-                self.sources[body["path"]] = {"digest": body["digest"], "size": body["size"]}
+                self.sources[body["path"]] = _without(body, "path")
             case "error":
                 self.error = body["traceback"]
             case "resumed":
                 self.owner, self.resumer = dict(body["owner"]), body["writer"]
-            case _:  # a heartbeat, or an event of a later version
-                pass
 
     def to_json(self) -> dict[str, Any]:
         """Give the state as plain values, for the document that ends a run."""
@@ -105,3 +101,7 @@ _KEPT = (
     "sources",
     "error",
 )
+
+
+def _without(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key != name}

@@ -9,12 +9,13 @@ needs no handler, since it is an exception.
 import os
 import signal
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mlkit.tracking.active import ActiveRun
 
 REASON = "The process was asked to end, by SIGTERM."

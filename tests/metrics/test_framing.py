@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mlkit.metrics.framing import LONGEST, Gap, frame, scan, word_of
@@ -23,14 +23,16 @@ def test_a_cut_anywhere_loses_only_the_record_that_was_cut(bodies, data):
     found = scan(whole[:cut])
     assert found.payloads == bodies[: len(found.payloads)]
     kept = sum(len(frame(body)) for body in found.payloads)
-    assert found.gaps == ([Gap(kept, cut - kept, torn=True)] if cut > kept else [])
+    assert found.gaps == ([Gap(kept, cut - kept, torn=True, after=len(found.payloads))] if cut > kept else [])
 
 
 @given(payloads, payloads, st.data())
 def test_a_record_that_was_cut_in_the_middle_loses_none_after_it(before, after, data):
     last = frame(before[-1])
     torn = last[: data.draw(st.integers(1, len(last) - 1))]
-    found = scan(b"".join(map(frame, before[:-1])) + torn + b"".join(map(frame, after)))
+    rest = b"".join(map(frame, after))
+    assume(not (torn + rest).startswith(last))  # what follows may complete it by chance
+    found = scan(b"".join(map(frame, before[:-1])) + torn + rest)
     assert found.payloads == before[:-1] + after
     assert [gap.torn for gap in found.gaps] == [True]
 
@@ -63,7 +65,7 @@ def test_any_bytes_can_be_scanned(data):
 
 
 def test_zeros_at_the_end_are_a_cut():
-    assert scan(frame(b"\x01x") + bytes(100)).gaps == [Gap(10, 100, torn=True)]
+    assert scan(frame(b"\x01x") + bytes(100)).gaps == [Gap(10, 100, torn=True, after=1)]
 
 
 def test_absurd_lengths_are_no_frames():

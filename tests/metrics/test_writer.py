@@ -183,7 +183,9 @@ def test_many_different_lists_of_keys_need_no_more_memory_than_their_keys(
 def test_the_last_values_are_those_logged_last(segment):
     segment.points({"a": 1.0, "b": 1.0}, 9)
     segment.points({"b": 5.0}, 1)
-    assert {key: value for key, (_, value) in segment.last().items()} == {"a": 1.0, "b": 5.0}
+    last = {key: (step, value) for key, (_, step, value) in segment.last().items()}
+    assert last == {"a": (9, 1.0), "b": (1, 5.0)}
+    assert segment.records == 4  # two lists of keys, and two records of points
 
 
 def test_a_write_that_is_cut_short_is_a_fault():
@@ -228,8 +230,9 @@ def test_a_damaged_segment_raises_and_a_cut_one_does_not(segment, file):
     damaged[len(data) // 2] ^= 1
     with pytest.raises(Corrupt, match=r"x.seg was damaged"):
         list(read_segment(bytes(damaged), "x.seg"))
-    assert [gap.torn for gap in check_segment(bytes(damaged), "x.seg")] == [False]
-    assert check_segment(data, "x.seg") == []
+    whole, (gap,) = check_segment(bytes(damaged), "x.seg")
+    assert (whole, gap.torn) == (5, False)  # of a list of keys and five points
+    assert check_segment(data, "x.seg") == (6, [])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import threading
+from importlib import metadata
 
 import pytest
 
@@ -93,14 +94,23 @@ def test_a_system_that_tells_little_is_fine(monkeypatch):
     environment.user.cache_clear()
 
 
-def test_a_distribution_without_a_name_is_left_out(monkeypatch):
-    class Nameless:
-        metadata = {"Name": None}  # noqa: RUF012 - as importlib.metadata gives it
-        version = "1"
-
+def test_packages_are_those_that_are_installed(monkeypatch):
     environment.packages.cache_clear()
-    monkeypatch.setattr(environment, "distributions", lambda: [Nameless()])
-    assert environment.packages() == {}
+    found = environment.packages()
+    assert found["pytest"] == pytest.__version__
+    assert found["scikit-learn"]
+    for distribution in metadata.distributions():
+        name = distribution.metadata["Name"].replace("_", "-").lower()
+        assert {key.lower(): version for key, version in found.items()}[name]
+    environment.packages.cache_clear()
+
+
+def test_places_that_cant_be_listed_and_odd_names_are_passed_over(monkeypatch, tmp_path):
+    (tmp_path / "odd.dist-info").mkdir()
+    (tmp_path / "two_words-1.0.dist-info").mkdir()
+    monkeypatch.setattr(environment.sys, "path", [str(tmp_path / "none"), str(tmp_path)])
+    environment.packages.cache_clear()
+    assert environment.packages() == {"two-words": "1.0"}
     environment.packages.cache_clear()
 
 

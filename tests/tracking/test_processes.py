@@ -68,7 +68,19 @@ def test_a_segment_that_lost_its_end_after_the_run_is_named(tmp_path):
     (segment,) = (tmp_path / "s").rglob("*.seg")
     data = segment.read_bytes()
     segment.unlink()
-    assert any("bytes are missing" in problem.what for problem in store.run(active.id).verify())
+    (problem,) = store.runs.verify(active.id)
+    assert problem.what == "it is missing, with 12 records"
+    segment.write_bytes(data[:-20])
+    found = [problem.what for problem in store.runs.verify(active.id)]
+    assert len(found) == 2
+    assert "cut short" in found[0]
+    assert found[1] == "its last 20 bytes are missing: 1 of 12 records lost"
+    damaged = bytearray(data)
+    damaged[-20] ^= 1
+    segment.write_bytes(damaged)
+    (problem,) = store.runs.verify(active.id)
+    assert "after record 11, were damaged" in problem.what
+    assert problem.what.endswith("1 of 12 records lost")
     segment.write_bytes(data)
     assert list(store.run(active.id).verify()) == []
 

@@ -222,11 +222,12 @@ def test_an_end_that_was_interrupted_can_be_had_again(tmp_path, monkeypatch):
     run = store.start_run("interrupted")
     run.log_metric("x", 1)
 
-    def interrupt():
-        raise KeyboardInterrupt
+    class Interrupted:
+        def end(self):
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run._capture, "result", interrupt)
+        patch.setattr(run, "recorder", Interrupted())
         with pytest.raises(KeyboardInterrupt):
             run.finish()
     run.finish("KILLED", error="Ctrl-C")
@@ -241,7 +242,7 @@ def test_a_file_that_cant_be_closed_costs_a_warning_and_no_exception(tmp_path, m
     segment = run._journal._segment
 
     def quota():
-        segment._file.close()
+        segment.file.close()
         raise OSError(122, "Disk quota exceeded")
 
     monkeypatch.setattr(segment, "close", quota)
@@ -339,6 +340,7 @@ def test_a_generator_cant_be_tracked():
 
 def test_senders_and_writers_of_one_outbox_lose_nothing(tmp_path):
     storage = MemoryStorage(tmp_path.name)
+    storage.write("mlkit.json", b"{}")
     outbox = Outbox(storage, tmp_path / "outbox")
     stop = threading.Event()
     faults = []

@@ -1,7 +1,7 @@
 import os
 
-from mlkit.provenance import forking
-from mlkit.provenance.forking import renew_after_fork
+from mlkit._core import forking
+from mlkit._core.forking import renew_after_fork
 
 
 class Thing:

@@ -1,0 +1,97 @@
+"""What a run recorded unasked, and what it said more than once: the events of its segments."""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from mlkit._core.clock import iso
+from mlkit.metrics.records import Event
+from mlkit.objects.blobs import Blobs
+from mlkit.tracking.artifacts import Artifacts
+
+
+class Recorded:
+    r"""The events of a run, from the first to the last.
+
+    Args:
+        events: The events, in the order of their times.
+        sources: Path to `digest` and `size` of each source file.
+        run_id: The run.
+        blobs: The store's whole files.
+
+    Example:
+        >>> import mlkit
+        >>> store = mlkit.Store("memory://recorded-example")
+        >>> with store.start_run("flights", capture=True) as active:
+        ...     print("epoch 1")
+        ...     active.log_params(lr=0.1)
+        ...     active.log_params(lr=0.01)
+        epoch 1
+        >>> recorded = store.run(active.id).recorded
+        >>> recorded.output()
+        'epoch 1\n'
+        >>> [entry["value"] for entry in recorded.param("lr")]
+        [0.1, 0.01]
+    """
+
+    def __init__(
+        self,
+        events: Iterable[Event],
+        *,
+        sources: Mapping[str, Mapping[str, Any]],
+        run_id: str,
+        blobs: Blobs,
+    ) -> None:
+        self.events = tuple(events)
+        self._sources = sources
+        self._run_id = run_id
+        self._blobs = blobs
+
+    def output(self, stream: str | None = None) -> str:
+        """Give what the run's processes wrote to their standard output and error.
+
+        Args:
+            stream: `stdout` or `stderr`; both, in the order in which they came, by default.
+
+        Returns:
+            Text; progress bars as they stood last, and a line that says how many were left out
+            where they were too many.
+        """
+        pieces = []
+        for event in self._named("output"):
+            if stream is None or event.body["stream"] == stream:
+                left_out = event.body.get("left_out", 0)
+                pieces.append(f"[{left_out:,} lines left out]\n" * bool(left_out))
+                pieces.append(event.body["text"])
+        return "".join(pieces)
+
+    def param(self, key: str) -> list[dict[str, Any]]:
+        """Give every value that a param has had: `time` in ISO 8601 and `value`, the last last."""
+        return [
+            {"time": iso(event.time), "value": event.body["values"][key]}
+            for event in self._named("params")
+            if key in event.body["values"]
+        ]
+
+    @property
+    def cells(self) -> list[str]:
+        """The sources of the notebook cells that had been executed, in order."""
+        return [cell["source"] for event in self._named("cells") for cell in event.body["cells"]]
+
+    @property
+    def generators(self) -> dict[str, Any]:
+        """Where the generators of random numbers stood at the start, by library.
+
+        `mlkit.provenance.random_state.restore_generators` sets them so again.
+        """
+        found = self._named("generators")
+        return dict(found[0].body["states"]) if found else {}
+
+    @cached_property
+    def sources(self) -> Artifacts:
+        """The code that was imported and git doesn't keep, by its path: to open and download."""
+        kept = {path: {**fields, "type": "source"} for path, fields in self._sources.items()}
+        return Artifacts.of(kept, run_id=self._run_id, blobs=self._blobs)
+
+    def _named(self, name: str) -> list[Event]:
+        return [event for event in self.events if event.name == name]
