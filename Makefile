@@ -76,11 +76,12 @@ endif
 # One that can't be installed has no stamp: the others and the benchmark go on, and the next make
 # tries it again.
 .venv-peers/%/.made: tests/benchmarks/peers/requirements/%.txt | .venv/.made
-	@echo "$*: $$(cat $<), installed in .venv-peers/$*"
+	@echo "$$(cat $<) goes into $(@D)"
 	@rm -rf $(@D)
 	@if $(call install_peer,$(@D),$<); then \
 	    touch $@; \
 	else \
+	    rm -rf $(@D); \
 	    echo "$* can't be installed: make bench will leave it out" >&2; \
 	fi
 
