@@ -44,9 +44,9 @@ class Wandb:
 def records(data):
     """Give the whole records of a .wandb file.
 
-    Its own reader was in Python up to wandb 0.2x and is inside wandb-core now, where nothing but
-    a server is told. The frames are those of LevelDB's log: blocks of 32 KiB, and in them records
-    or parts of records, each with its CRC. Reading ends where the file was cut short.
+    The wandb pinned here has its own reader inside wandb-core, which tells a server only, and none
+    in Python. The frames are those of LevelDB's log: blocks of 32 KiB, and in them records or
+    parts of records, each with its CRC. Reading ends where the file was cut short.
     """
     parts, at = [], FILE_HEAD
     while at + RECORD_HEAD.size <= len(data):
