@@ -4,12 +4,13 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mlkit._core.clock import Clock
 from mlkit.provenance.environment import folder, machine, packages, process
-from mlkit.provenance.git import code_state
+from mlkit.provenance.git import CodeState
 from mlkit.provenance.job import job_context
 
 _FRESH = 2_000_000_000  # ns; runs that start within it share the look at the code
@@ -56,10 +57,12 @@ class Captures:
 
     Args:
         clock: Gives the time.
+        meanwhile: Something else that is looked at with the rest.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, meanwhile: Callable[[], object] = dict) -> None:
         self._clock = clock
+        self._meanwhile = meanwhile
         self._newest: tuple[int, int, str, Capture] | None = None
 
     def start(self) -> Capture:
@@ -68,18 +71,23 @@ class Captures:
         newest = self._newest
         if newest and newest[1:3] == (pid, here) and 0 <= now - newest[0] < _FRESH:
             return newest[3]
-        capture = Capture(look)
+        capture = Capture(partial(look, self._meanwhile))
         self._newest = now, pid, here, capture
         return capture
 
 
-def look() -> dict[str, Any]:
+def look(meanwhile: Callable[[], object]) -> dict[str, Any]:
     """Give all that is known of this process.
+
+    Args:
+        meanwhile: Something else to do while git looks.
 
     Returns:
         `code`, `process`, `machine` and `packages`, and `job` where a scheduler tells of one.
     """
+    here = folder()
+    code = CodeState(Path(here)) if here else None
     facts = {"process": process(), "machine": machine(), "packages": packages()}
-    here, job = facts["process"]["folder"], job_context()
-    code = code_state(Path(here)) if here else {}
-    return {"code": code, **facts, **({"job": job} if job else {})}
+    job = job_context()
+    meanwhile()
+    return {"code": code.result() if code else {}, **facts, **({"job": job} if job else {})}

@@ -12,38 +12,55 @@ _LONGEST_DIFF = 200_000
 _PATHS_PER_CALL = 1000  # a command line isn't endless
 
 
-def code_state(folder: Path) -> dict[str, Any]:
-    """Give the commit, branch, remote and uncommitted changes of a working tree.
+class CodeState:
+    """Asks git about a working tree; it looks while the caller does something else.
 
     Args:
         folder: A folder in it.
 
-    Returns:
-        `commit`, `branch`, `remote` (secrets masked), `dirty`, and where something was changed
-        `diff` (masked; cut at 200,000 characters, which `diff_cut` then says) and `untracked`
-        (the number of files git doesn't know). Empty outside a working tree, or without git.
+    Example:
+        >>> import tempfile
+        >>> CodeState(Path(tempfile.mkdtemp())).result()
+        {}
     """
-    told = _git(folder, "status", "--porcelain=v2", "--branch", "--untracked-files=normal")
-    if told is None:
-        return {}
-    lines = told.splitlines()
-    head = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# "))
-    untracked = sum(line.startswith("?") for line in lines)
-    state: dict[str, Any] = {
-        "commit": _unless(head.get("branch.oid", ""), "(initial)"),
-        "branch": _unless(head.get("branch.head", ""), "(detached)"),
-        "remote": mask_text((_git(folder, "remote", "get-url", "origin") or "").strip()),
-        "dirty": any(line[:1] in ("1", "2", "u") for line in lines),
-    }
-    if untracked:
-        state["untracked"] = untracked
-    if state["dirty"]:
-        base = ["HEAD"] if state["commit"] else ["--cached"]
-        diff = _git(folder, "diff", "--no-color", "--no-ext-diff", "--no-textconv", *base) or ""
-        state["diff"] = mask_text(diff[:_LONGEST_DIFF])
-        if len(diff) > _LONGEST_DIFF:
-            state["diff_cut"] = len(diff) - _LONGEST_DIFF
-    return state
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._status = _begun(
+            folder, "status", "--porcelain=v2", "--branch", "--untracked-files=normal"
+        )
+
+    def result(self) -> dict[str, Any]:
+        """Give the commit, branch, remote and uncommitted changes.
+
+        Returns:
+            `commit`, `branch`, `remote` (secrets masked), `dirty`, and where something was changed
+            `diff` (masked; cut at 200,000 characters, which `diff_cut` then says) and `untracked`
+            (the number of files git doesn't know). Empty outside a working tree, or without git.
+        """
+        told = _said(self._status)
+        if told is None:
+            return {}
+        lines = told.splitlines()
+        head = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# "))
+        untracked = sum(line.startswith("?") for line in lines)
+        remote = _git(self._folder, "remote", "get-url", "origin") or ""
+        state: dict[str, Any] = {
+            "commit": _unless(head.get("branch.oid", ""), "(initial)"),
+            "branch": _unless(head.get("branch.head", ""), "(detached)"),
+            "remote": mask_text(remote.strip()),
+            "dirty": any(line[:1] in ("1", "2", "u") for line in lines),
+        }
+        if untracked:
+            state["untracked"] = untracked
+        return state | (self._diff(state["commit"]) if state["dirty"] else {})
+
+    def _diff(self, commit: str) -> dict[str, Any]:
+        base = ["HEAD"] if commit else ["--cached"]
+        options = ("--no-color", "--no-ext-diff", "--no-textconv")
+        diff = _git(self._folder, "diff", *options, *base) or ""
+        cut = len(diff) - _LONGEST_DIFF
+        return {"diff": mask_text(diff[:_LONGEST_DIFF]), **({"diff_cut": cut} if cut > 0 else {})}
 
 
 def _unless(text: str, missing: str) -> str:
@@ -86,11 +103,29 @@ def _top(folder: Path, tops: dict[Path, Path | None]) -> Path | None:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     """Give what git prints, None when it fails, is missing or takes too long."""
+    return _said(_begun(folder, *arguments))
+
+
+def _begun(folder: Path, *arguments: str) -> "subprocess.Popen[bytes] | None":
     command = ["git", "-C", str(folder), "--no-optional-locks", *arguments]
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=_SECONDS, check=False, stdin=subprocess.DEVNULL
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return None
-    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
+
+
+def _said(process: "subprocess.Popen[bytes] | None") -> str | None:
+    if process is None:
+        return None
+    with process:
+        try:
+            told = process.communicate(timeout=_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return None
+    return told.decode("utf-8", "replace") if process.returncode == 0 else None

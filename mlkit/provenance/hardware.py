@@ -1,12 +1,14 @@
 """The GPUs of the machine, asked of the driver and never of a framework."""
 
 import re
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 DRIVER: Final = Path("/proc/driver/nvidia")
+_SIGNS = (DRIVER, Path("/dev/nvidiactl"), Path("/dev/dxg"))
 _SECONDS = 5.0
 _VERSION = re.compile(r"Kernel Module\b.*?\s(\d+(?:\.\d+)+)")
 
@@ -37,6 +39,8 @@ def gpus(*, driver: Path = DRIVER, seconds: float = _SECONDS) -> list[dict[str, 
 
 def nvml() -> Any:
     """Give the package pynvml, ready to be asked; None where it isn't installed, or has no GPU."""
+    if "pynvml" not in sys.modules and not any(place.exists() for place in _SIGNS):
+        return None  # loading it to hear that there is none would take longer than all the rest
     with suppress(Exception):
         import pynvml
 

@@ -44,7 +44,7 @@ class Recorders:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._captures = Captures(clock)
+        self._captures = Captures(clock, meanwhile=self.sources)
         self._tap = OutputTap(self._take)
         self._open: dict[str, Recorder] = {}
         self._sources: list[Source] = []

@@ -54,7 +54,7 @@ def _fail():
 
 if __name__ == "__main__":
     # What a golden store says of its maker's machine is made up.
-    capture.look = lambda: {"code": {"commit": "0" * 40}, "packages": {"numpy": "2.0.0"}}
+    capture.look = lambda _: {"code": {"commit": "0" * 40}, "packages": {"numpy": "2.0.0"}}
     runs.identity = lambda: {"host": "golden", "pid": 1, "process_start": "1"}
     runs.user = rooms.user = lambda: "ann"
     make(sys.argv[1])

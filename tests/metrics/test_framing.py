@@ -23,7 +23,9 @@ def test_a_cut_anywhere_loses_only_the_record_that_was_cut(bodies, data):
     found = scan(whole[:cut])
     assert found.payloads == bodies[: len(found.payloads)]
     kept = sum(len(frame(body)) for body in found.payloads)
-    assert found.gaps == ([Gap(kept, cut - kept, torn=True, after=len(found.payloads))] if cut > kept else [])
+    assert found.gaps == (
+        [Gap(kept, cut - kept, torn=True, after=len(found.payloads))] if cut > kept else []
+    )
 
 
 @given(payloads, payloads, st.data())

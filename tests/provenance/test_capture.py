@@ -7,7 +7,7 @@ import pytest
 
 from mlkit.provenance import capture, environment, git
 from mlkit.provenance.capture import Capture, Captures, look
-from mlkit.provenance.git import code_state
+from mlkit.provenance.git import CodeState
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def repository(tree_root):
 
 
 def test_a_clean_tree_has_a_commit_and_a_branch(repository):
-    state = code_state(repository)
+    state = CodeState(repository).result()
     assert len(state["commit"]) == 40
     assert (state["branch"], state["dirty"]) == ("main", False)
     assert "diff" not in state
@@ -41,7 +41,7 @@ def test_uncommitted_changes_are_kept_with_secrets_masked(repository):
     (repository / "train.py").write_text("lr = 0.2\npassword = 'hunter22'\n")
     (repository / "new.py").write_text("")
     _git(repository, "remote", "add", "origin", "https://me:hunter22@host/x.git")
-    state = code_state(repository)
+    state = CodeState(repository).result()
     assert state["dirty"]
     assert state["untracked"] == 1
     assert "+lr = 0.2" in state["diff"]
@@ -50,7 +50,7 @@ def test_uncommitted_changes_are_kept_with_secrets_masked(repository):
 
 def test_a_long_diff_is_cut_and_says_so(repository):
     (repository / "train.py").write_text("x = 1\n" * 100_000)
-    state = code_state(repository)
+    state = CodeState(repository).result()
     assert len(state["diff"]) == 200_000
     assert state["diff_cut"] > 0
 
@@ -59,19 +59,19 @@ def test_a_tree_without_a_commit_has_a_diff_too(tree_root):
     _git(tree_root, "init", "-q")
     (tree_root / "a.py").write_text("new = 1\n")
     _git(tree_root, "add", ".")
-    state = code_state(tree_root)
+    state = CodeState(tree_root).result()
     assert state["commit"] == ""
     assert "+new = 1" in state["diff"]
 
 
 def test_outside_a_tree_and_without_git_there_is_nothing(tmp_path, monkeypatch):
-    assert code_state(tmp_path) == {}
+    assert CodeState(tmp_path).result() == {}
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert code_state(tmp_path) == {}
+    assert CodeState(tmp_path).result() == {}
 
 
 def test_what_is_known_of_a_process():
-    facts = look()
+    facts = look(int)
     assert facts["process"]["python"] == ".".join(map(str, sys.version_info[:3]))
     assert facts["packages"]["pytest"]
     assert facts["machine"]["cpus"] >= 1
@@ -89,7 +89,7 @@ def test_a_system_that_tells_little_is_fine(monkeypatch):
     monkeypatch.setattr(environment.os, "getcwd", lambda: (_ for _ in ()).throw(FileNotFoundError))
     assert "memory" not in environment.machine()
     assert environment.user() == ""
-    assert look()["code"] == {}
+    assert look(int)["code"] == {}
     environment.machine.cache_clear()
     environment.user.cache_clear()
 
@@ -116,7 +116,7 @@ def test_places_that_cant_be_listed_and_odd_names_are_passed_over(monkeypatch, t
 
 def test_runs_that_start_together_share_one_look_and_later_ones_look_again(monkeypatch, tmp_path):
     now = [0]
-    monkeypatch.setattr(capture, "look", dict)
+    monkeypatch.setattr(capture, "look", lambda _: {})
     captures = Captures(lambda: now[0])
     first = captures.start()
     now[0] = 1_000_000_000
@@ -131,9 +131,9 @@ def test_runs_that_start_together_share_one_look_and_later_ones_look_again(monke
 
 def test_the_job_is_told_where_there_is_one(monkeypatch):
     monkeypatch.setattr(capture, "job_context", dict)
-    assert "job" not in look()
+    assert "job" not in look(int)
     monkeypatch.setattr(capture, "job_context", lambda: {"slurm": {"job_id": "4711"}})
-    assert look()["job"] == {"slurm": {"job_id": "4711"}}
+    assert look(int)["job"] == {"slurm": {"job_id": "4711"}}
 
 
 def test_a_capture_says_when_it_is_done():
@@ -152,8 +152,8 @@ def test_a_capture_says_when_it_is_done():
 
 def test_who_begins_a_capture_looks_at_nothing_itself(monkeypatch):
     looked = []
-    monkeypatch.setattr(capture, "look", lambda: looked.append(threading.current_thread()) or {})
-    for name in ("process", "machine", "packages", "job_context", "code_state"):
+    monkeypatch.setattr(capture, "look", lambda _: looked.append(threading.current_thread()) or {})
+    for name in ("process", "machine", "packages", "job_context", "CodeState"):
         monkeypatch.setattr(capture, name, looked.append)
     Captures(lambda: 0).start().result()
     assert [thread.name for thread in looked] == ["mlkit-provenance"]
@@ -180,5 +180,5 @@ def test_git_that_takes_too_long_is_given_up(repository, monkeypatch):
     def slow(*_args, **_kwargs):
         raise subprocess.TimeoutExpired("git", 5)
 
-    monkeypatch.setattr(git.subprocess, "run", slow)
-    assert code_state(repository) == {}
+    monkeypatch.setattr(git.subprocess.Popen, "communicate", slow)
+    assert CodeState(repository).result() == {}

@@ -71,10 +71,8 @@ def test_each_repository_is_asked_once(project, tmp_path, monkeypatch):
         _git(root, "init", "-q")
         _git(root, "add", "deep")
     calls = []
-    run = subprocess.run
-    monkeypatch.setattr(
-        git.subprocess, "run", lambda *words, **more: calls.append(words) or run(*words, **more)
-    )
+    begin = git._begun
+    monkeypatch.setattr(git, "_begun", lambda *words: calls.append(words) or begin(*words))
     assert _of(project, **modules).files == ()
     assert len(calls) == 2
 
