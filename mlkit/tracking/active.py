@@ -323,6 +323,10 @@ class ActiveRun(ArtifactVerbs):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let another process join the run; in this one it is the same run."""
+        url = self._around.storage.url
+        if url.startswith("memory:"):
+            message = f"{url} lives in one process, so no other can write to run {self.id}"
+            raise InvalidInput(message, hint="Use a folder or a bucket")
         return join, (self._around.reopen, self.store_id, dict(self._earlier.head))
 
     def __repr__(self) -> str:
