@@ -28,7 +28,7 @@ def verify_store(
     uses: dict[str, list[str]] = {}
     for run in runs:
         try:
-            for artifact in run.artifacts().values():
+            for artifact in run.contents():
                 path = object_path(ROOT, artifact.digest)
                 uses.setdefault(path, []).append(f"run {run.id} ({artifact.name})")
         except (MlkitError, OSError):

@@ -215,7 +215,7 @@ class Run:
 
     @cached_property
     def recorded(self) -> Recorded:
-        """What it recorded unasked (output, cells, sources), and every value that a param had."""
+        """What it recorded unasked (output, cells), and every value that a param had."""
         events = [
             record
             for name in self._segments
@@ -223,11 +223,21 @@ class Run:
             if isinstance(record, Event)
         ]
         events.sort(key=lambda event: event.time)
-        return Recorded(events, sources=self._state.sources, run_id=self.id, blobs=self._blobs)
+        return Recorded(events)
 
     def artifacts(self) -> Artifacts:
         """Give what the run kept, by name: to list, open, and download one or all."""
         return Artifacts.of(self._state.artifacts, run_id=self.id, blobs=self._blobs)
+
+    @property
+    def sources(self) -> Artifacts:
+        """The code that it had imported and git doesn't keep, by its path."""
+        kept = {path: {**fields, "type": "source"} for path, fields in self._state.sources.items()}
+        return Artifacts.of(kept, run_id=self.id, blobs=self._blobs)
+
+    def contents(self) -> list[Artifact]:
+        """Give all that it keeps as whole files of the store: artifacts and sources."""
+        return [*self.artifacts().values(), *self.sources.values()]
 
     def artifact(self, name: str) -> Artifact:
         """Give one artifact.
@@ -251,7 +261,7 @@ class Run:
         """Check every record and artifact of the run, and give what is wrong with it."""
         yield from verify_run(self._folder, self._files, storage=self._storage)
         try:
-            kept = [*self.artifacts().values(), *self.recorded.sources.values()]
+            kept = self.contents()
         except Corrupt:
             return  # said already
         for artifact in kept:

@@ -1,13 +1,10 @@
 """What a run recorded unasked, and what it said more than once: the events of its segments."""
 
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Iterable
 from typing import Any
 
 from mlkit._core.clock import iso
 from mlkit.metrics.records import Event
-from mlkit.objects.blobs import Blobs
-from mlkit.tracking.artifacts import Artifacts
 
 
 class Recorded:
@@ -15,9 +12,6 @@ class Recorded:
 
     Args:
         events: The events, in the order of their times.
-        sources: Path to `digest` and `size` of each source file.
-        run_id: The run.
-        blobs: The store's whole files.
 
     Example:
         >>> import mlkit
@@ -34,18 +28,8 @@ class Recorded:
         [0.1, 0.01]
     """
 
-    def __init__(
-        self,
-        events: Iterable[Event],
-        *,
-        sources: Mapping[str, Mapping[str, Any]],
-        run_id: str,
-        blobs: Blobs,
-    ) -> None:
+    def __init__(self, events: Iterable[Event]) -> None:
         self.events = tuple(events)
-        self._sources = sources
-        self._run_id = run_id
-        self._blobs = blobs
 
     def output(self, stream: str | None = None) -> str:
         """Give what the run's processes wrote to their standard output and error.
@@ -86,12 +70,6 @@ class Recorded:
         """
         found = self._named("generators")
         return dict(found[0].body["states"]) if found else {}
-
-    @cached_property
-    def sources(self) -> Artifacts:
-        """The code that was imported and git doesn't keep, by its path: to open and download."""
-        kept = {path: {**fields, "type": "source"} for path, fields in self._sources.items()}
-        return Artifacts.of(kept, run_id=self._run_id, blobs=self._blobs)
 
     def _named(self, name: str) -> list[Event]:
         return [event for event in self.events if event.name == name]

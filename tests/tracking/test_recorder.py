@@ -139,7 +139,7 @@ def test_the_source_of_modules_that_git_does_not_track_is_kept(tmp_path):
     subprocess.run([sys.executable, "train.py", tmp_path / "s"], check=True, cwd=work)
     store = Store(tmp_path / "s")
     for run in store.runs:
-        sources = run.recorded.sources
+        sources = run.sources
         assert set(sources) == {"train.py", "lib/helper.py", "late/latecomer.py"}
         assert sources["lib/helper.py"].text() == "KEY = 'x'\npassword = '[masked]'\n"
         assert sources["train.py"].text() == SOURCES
