@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 HERMETIC = Path(__file__).parent / "hermetic"
+AS_USERS_HAVE_IT = frozenset({"benchmarks", "docs", "examples", "notebooks"})
 
 runpy.run_path(str(HERMETIC / "sitecustomize.py"))
 # No example is too slow (nothing here depends on timing), and none is kept between two runs.
@@ -41,7 +42,7 @@ def hermetic_root(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def hermetic(hermetic_root, monkeypatch):
+def hermetic(hermetic_root, monkeypatch, request):
     """Each test starts in an empty folder, with its own cache and spool and no default store."""
     own = hermetic_root / str(next(_numbers))
     work = own / "work"
@@ -51,7 +52,8 @@ def hermetic(hermetic_root, monkeypatch):
     monkeypatch.setenv("MLKIT_SPOOL", str(own / "spool"))
     monkeypatch.delenv("MLKIT_STORE", raising=False)
     # What is captured unasked depends on the machine and on what git tracks; its tests ask for it.
-    monkeypatch.setenv("MLKIT_CAPTURE", "off")
+    as_users_have_it = request.path.parent.name in AS_USERS_HAVE_IT
+    monkeypatch.setenv("MLKIT_CAPTURE", "on" if as_users_have_it else "off")
     # A store that fails is tried again at once, and a test waits for nothing.
     monkeypatch.setattr("mlkit.tracking.courier.FIRST_PAUSE", 0.0)
     yield own

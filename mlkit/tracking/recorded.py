@@ -5,6 +5,7 @@ from typing import Any
 
 from mlkit._core.clock import iso
 from mlkit.metrics.records import Event
+from mlkit.provenance.random_state import restore_generators
 
 
 class Recorded:
@@ -64,12 +65,17 @@ class Recorded:
 
     @property
     def generators(self) -> dict[str, Any]:
-        """Where the generators of random numbers stood at the start, by library.
-
-        `mlkit.provenance.random_state.restore_generators` sets them so again.
-        """
+        """Where the generators of random numbers stood at the start, by library."""
         found = self._named("generators")
         return dict(found[0].body["states"]) if found else {}
+
+    def restore_generators(self) -> None:
+        """Set the generators of this process to where those of the run stood at its start.
+
+        Raises:
+            InvalidInput: What was recorded is no state of these generators.
+        """
+        restore_generators(self.generators)
 
     def _named(self, name: str) -> list[Event]:
         return [event for event in self.events if event.name == name]

@@ -143,12 +143,6 @@ def bench():
     return _bench
 
 
-@pytest.fixture(autouse=True)
-def as_it_comes(monkeypatch):
-    """Measure with all that is captured unasked, as users have it."""
-    monkeypatch.delenv("MLKIT_CAPTURE", raising=False)
-
-
 def pytest_terminal_summary(terminalreporter):
     """List all figures at the end."""
     if _bench.figures:

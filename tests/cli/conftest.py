@@ -47,7 +47,7 @@ def store(tmp_path, monkeypatch):
 @pytest.fixture
 def runs(store):
     """Two runs of an experiment, one of them failed, and one of another."""
-    with store.start_run("flights", name="first", tags={"owner": "ml"}) as first:
+    with store.start_run("flights", name="first", tags={"owner": "ml"}, capture=True) as first:
         first.log_params(depth=6, lr=0.1)
         first.log_metrics({"auc": 0.8})
         first.note("went well")

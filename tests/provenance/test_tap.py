@@ -1,4 +1,4 @@
-# ruff: noqa: T201 - what is printed is what is tapped
+
 import contextlib
 import gc
 import io

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -86,7 +87,7 @@ def synced(monkeypatch):
     sync = os.fsync
 
     def fsync(descriptor):
-        seen.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        seen.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)

@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from mlkit.errors import StorageFault
-from mlkit.provenance.random_state import restore_generators
 from mlkit.store.store import Store
 from mlkit.tracking import recorder
 from mlkit.tracking.health import TrackingWarning
@@ -21,7 +20,7 @@ def test_a_run_knows_its_code_packages_machine_process_and_generators(store):
     read = store.run(run.id)
     assert {"code", "packages", "machine", "process"} <= set(read.provenance)
     assert read.provenance["packages"]["pytest"] == pytest.__version__
-    restore_generators(read.recorded.generators)
+    read.recorded.restore_generators()
     assert random.random() == drawn
 
 

@@ -81,11 +81,16 @@ def test_params_keep_their_types(store):
     assert read["other"] == "<class 'object'>"
 
 
-def test_a_param_logged_again_keeps_the_last_value(store):
+def test_a_param_logged_again_keeps_its_history_and_the_last_value(store):
     with store.start_run("again") as run:
-        run.log_params(lr=0.1)
-        run.log_params(lr=0.2)
-    assert store.run(run.id).params == {"lr": 0.2}
+        run.log_params(lr=0.1, depth=6)
+        run.log_params(lr={"base": 0.2})
+    read = store.run(run.id)
+    assert read.params == {"lr": {"base": 0.2}, "depth": 6}
+    history = read.recorded.param("lr")
+    assert [entry["value"] for entry in history] == [0.1, {"base": 0.2}]
+    assert history[0]["time"] <= history[1]["time"]
+    assert read.recorded.param("other") == []
 
 
 def test_bad_names_and_values_are_refused_and_harm_nothing(store):

@@ -37,6 +37,12 @@ def tracking(store: mlkit.Store) -> None:
     assert_type(mlkit.active_run(), mlkit.ActiveRun | None)
     assert_type(run.id, str)
     assert_type(store.start_run("flights"), mlkit.ActiveRun)
+    mlkit.start_run("flights", run_id=mlkit.new_run_id(), resume="allow", durable=True, capture=False)
+    run.log_artifact(b"bytes", "name.bin")
+    run.flush()
+    assert_type(run.overhead, float)
+    assert_type(run.health.dropped, int)
+    run.artifacts().download("folder", under="plots")
 
 
 def a_tracked_function_keeps_its_signature() -> None:
