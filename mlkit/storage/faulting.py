@@ -16,6 +16,7 @@ _CREDENTIALS = re.compile(
     r"authentication ?failed",
     re.IGNORECASE,
 )
+_RENEW = "Renew the credentials, then do it again"
 
 
 def missing(url: str, path: str) -> NotFound:
@@ -64,14 +65,25 @@ def fault(error: Exception, url: str, path: str, *, writing: bool) -> MlkitError
     if number in _REFUSED or isinstance(error, PermissionError):
         if writing:
             return read_only(url, path, why)
-        return StorageFault(message, hint="Check the permissions, or renew the credentials")
+        return StorageFault(message, hint="Check the permissions or renew the credentials")
     return StorageFault(message, hint=_hint(number, credentials=credentials))
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Tell whether a fault stays until somebody acts, so that trying again soon is in vain.
+
+    Args:
+        error: What a storage raised: missing permissions and expired credentials are refusals, a
+            full disk and a dead network aren't.
+    """
+    refused = isinstance(error, ReadOnly) or isinstance(error.__cause__, PermissionError)
+    return refused or (isinstance(error, StorageFault) and error.hint == _RENEW)
 
 
 def _hint(number: int | None, *, credentials: bool) -> str:
     """Give the next step after a fault, where one is known."""
     if credentials:
-        return "Renew the credentials, then do it again"
+        return _RENEW
     if number in _FULL:
         return "Free some space, then do it again"
     return "Look whether the disk or mount is still there, then do it again" * (number in _GONE)

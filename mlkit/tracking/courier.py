@@ -13,7 +13,8 @@ from random import Random
 from attrs import field, frozen
 
 from mlkit._core.forking import renew_after_fork
-from mlkit.errors import Corrupt, ReadOnly
+from mlkit.errors import Corrupt
+from mlkit.storage.faulting import is_refusal
 from mlkit.tracking.outbox import Outbox
 
 TRIES = 5
@@ -22,10 +23,15 @@ FIRST_PAUSE = 0.5
 """Seconds before the second try; each later pause is about twice as long."""
 _UNHURRIED_PAUSE = 5.0
 _LONGEST_PAUSE = 300.0
-_IDLE = 30.0
+_BUSY_PAUSE = 1.0
+_IDLE = 330.0  # longer than from one sending of a living run to the next
 _LOOK = 0.5
 _QUIET = 2.0
 _MIB = 1 << 20
+_IN_FLIGHT = 64 * _MIB
+"""No driver takes more at once than this, before it tells whether that has arrived."""
+_SLOWNESS = 4
+"""So many times the patience may so much take: with a minute's, 0.2 MiB/s isn't a dead network."""
 
 
 @frozen
@@ -33,7 +39,8 @@ class Delivery:
     """What came of asking for everything to be sent.
 
     Attributes:
-        left: The files that still wait, of those that were asked for.
+        left: The files that still wait, of those that were asked for. What living processes
+            append to isn't counted, since they have it sent themselves.
         size: Their size in bytes.
         error: Why, where a try failed; None where time ran out, or nothing is left.
     """
@@ -48,7 +55,8 @@ class Courier:
 
     Args:
         outbox: The outbox.
-        patience: So many seconds without any progress are waited for.
+        patience: So many seconds without any progress are waited for, and more after bytes that a
+            driver took: it tells only when a large piece has arrived.
         clock: Gives seconds; for tests.
 
     Attributes:
@@ -77,6 +85,7 @@ class Courier:
         self._failed = 0
         self._waiting = 0
         self._moved = self._clock()
+        self._due = self._moved
         self._bytes = 0
         self._thread: threading.Thread | None = None
         self.error: Exception | None = None
@@ -103,7 +112,7 @@ class Courier:
             self._moved = self._clock()
             began, sent, total = self._moved, self._bytes, self._outbox.size()
             try:
-                while self._done < mine and not self._is_hopeless():
+                while self._done < mine and self._thread is not None and not self._is_hopeless():
                     self._changed.wait(_LOOK)
                     if self._clock() - began > _QUIET:
                         _show(self._bytes - sent, total)
@@ -112,8 +121,11 @@ class Courier:
                 if self._clock() - began > _QUIET:
                     _show(self._bytes - sent, total, end="\n")
             error = self.error if self._done < mine else None
-        left = self._outbox.waiting(folder)
-        return Delivery(left, self._outbox.size(folder) if left else 0, error)
+        waiting = self._outbox.waiting(folder)
+        left = [path for path in waiting if not self._outbox.being_written(path)]
+        if not left:  # what failed was another run's
+            return Delivery()
+        return Delivery(left, self._outbox.size(folder), error)
 
     def _want(self) -> int:
         self._wanted += 1
@@ -123,15 +135,16 @@ class Courier:
                 self._thread.start()
             except RuntimeError:  # the interpreter is exiting, where no thread can begin
                 self._thread = None
-                self._answer(self._wanted, self._try())
+                self._answer(self._wanted, *self._try())
         self._changed.notify_all()
         return self._wanted
 
     def _is_hopeless(self) -> bool:
         """Tell whether waiting any longer would be in vain."""
-        final = isinstance(self.error, ReadOnly | Corrupt)
+        error = self.error
+        final = error is not None and (isinstance(error, Corrupt) or is_refusal(error))
         tried = self._failed >= (1 if final else TRIES)
-        return tried or self._clock() - self._moved > self._patience
+        return tried or self._clock() - max(self._moved, self._due) > self._patience
 
     def _work(self) -> None:
         while True:
@@ -142,29 +155,37 @@ class Courier:
                     self._thread = None
                     return
                 wanted = self._wanted
-            error = self._try()
+            error, whole = self._try()
             with self._changed:
-                self._answer(wanted, error)
+                self._answer(wanted, error, whole)
                 if error is not None:
                     self._pause()
+                elif not whole:
+                    self._changed.wait(_BUSY_PAUSE)
 
-    def _answer(self, wanted: int, error: Exception | None) -> None:
+    def _answer(self, wanted: int, error: Exception | None, whole: bool) -> None:  # noqa: FBT001 - as `_try` gives them
         self.error = error
-        if error is None:
-            self._done, self._failed = wanted, 0
-        else:
+        if error is not None:
             self._failed += 1
+        elif whole:
+            self._done, self._failed = wanted, 0
         self._changed.notify_all()
 
-    def _try(self) -> Exception | None:
+    def _try(self) -> tuple[Exception | None, bool]:
+        """Give what failed, and whether all was sent that isn't in another process's hands."""
         try:
-            self._outbox.send(progress=self._tell)
+            return None, self._outbox.look_through(progress=self._tell).whole
         except Exception as error:  # noqa: BLE001 - whatever a driver raises is told to who waits
-            return error
-        return None
+            return error, False
+        finally:
+            self._due = self._clock()
 
     def _tell(self, size: int) -> None:
+        """Take note of bytes that a driver took; 0 says that those before have arrived."""
         self._moved = self._clock()
+        longest = self._patience * _SLOWNESS
+        due = max(self._due, self._moved) + longest * size / _IN_FLIGHT if size else self._moved
+        self._due = min(due, self._moved + longest)
         self._bytes += size
 
     def _pause(self) -> None:

@@ -59,10 +59,18 @@ class Health:
 
     @contextmanager
     def guarded(self, where: str) -> Iterator[None]:
-        """Count faults of the block instead of raising them, unless the run is strict."""
+        """Count what the block fails to keep as dropped instead of raising, unless in a strict run.
+
+        Args:
+            where: What becomes of the data, as the end of a sentence.
+
+        Raises:
+            StorageFault: The run is strict.
+        """
         try:
             yield
         except (OSError, Corrupt) as error:
+            self.dropped += 1
             self.fault(error, where)
 
     def to_json(self) -> dict[str, int | str]:

@@ -2,14 +2,20 @@
 
 It has the layout of the store, so sending is copying: each file goes to the same path in the
 store and is removed here afterwards. A copy that is sent twice has the same bytes, so a kill
-between the two loses nothing and doubles nothing. A file that a living process still appends to
-is locked, and left alone.
+between the two loses nothing and doubles nothing.
+
+Whoever appends to a file holds a shared lock on it, and is left alone; whoever sends one holds an
+exclusive lock. Where the disk knows no locks, a file is sent while it grows, and who appends to
+it finds it gone and puts all of it here again.
 """
 
 import fcntl
 import os
-from collections.abc import Callable
-from contextlib import suppress
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
@@ -21,6 +27,8 @@ from mlkit.storage.paths import STORE_DOCUMENT
 from mlkit.storage.protocol import Storage
 
 _ATTEMPTS = 100
+_DEAD_SECONDS = 24 * 3600
+_END = re.compile(r"(.*/end)(?:-(\d+))?\.json")
 _BY_CONTENT = ("blobs/", "packs/")
 Made = TypeVar("Made")
 Progress = Callable[[int], object]
@@ -31,14 +39,40 @@ def require_store(storage: Storage) -> None:
     """Raise when the store isn't there any more, as when its disk was unmounted.
 
     Raises:
-        StorageFault: What is at its place lacks the document that every store has.
+        StorageFault: What is at its place lacks the document that every store has, or can't be
+            asked.
     """
     try:
-        storage.stat(STORE_DOCUMENT)
+        try:
+            storage.stat(STORE_DOCUMENT)
+        except StorageFault:  # servers say why to who asks for the body, else only that
+            storage.read(STORE_DOCUMENT)
     except NotFound:
         message = f"There is no store at {storage.url} any more"
         hint = "Mount its folder again, or move it back"
         raise StorageFault(message, hint=hint) from None
+
+
+@frozen
+class Round:
+    """What came of one look through an outbox.
+
+    Attributes:
+        sent: How many files were sent.
+        whole: Whether none is left but those that living processes append to; else another
+            process is sending, and what has to come after its files waits.
+    """
+
+    sent: int
+    whole: bool
+
+
+class _Held(Enum):
+    """Why a file isn't sent now."""
+
+    GONE = "another process has sent it"
+    WRITTEN = "a living process appends to it"
+    ELSEWHERE = "another process is sending it"
 
 
 @frozen
@@ -64,12 +98,13 @@ class Outbox:
 
         def create(place: Path) -> BinaryIO:
             temporary = place.with_name(f".{token()}.tmp")
-            file = temporary.open("ab", buffering=0)
+            file = temporary.open("a+b", buffering=0)  # some disks lock only what can be read
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(file, fcntl.LOCK_SH)
                 temporary.rename(place)
             except BaseException:
                 file.close()
+                temporary.unlink(missing_ok=True)
                 raise
             return file
 
@@ -108,7 +143,7 @@ class Outbox:
             for name in names
             if not name.startswith(".")
         ]
-        return sorted(found, key=lambda path: (_turn(path), path))
+        return sorted(found, key=_turn)
 
     def size(self, prefix: str = "") -> int:
         """Give how many bytes wait."""
@@ -118,12 +153,17 @@ class Outbox:
                 total += (self.folder / path).stat().st_size
         return total
 
+    def being_written(self, path: str) -> bool:
+        """Tell whether a living process appends to a file, which will have it sent."""
+        with self._taken(path) as held:
+            return held is _Held.WRITTEN
+
     def send(self, prefix: str = "", *, progress: Progress | None = None) -> int:
         """Send what waits to the store.
 
         Args:
             prefix: Only what lies below this folder.
-            progress: Is told of the bytes on their way.
+            progress: Is told of the bytes on their way, and 0 whenever a file has arrived.
 
         Returns:
             How many files were sent.
@@ -132,19 +172,22 @@ class Outbox:
             StorageFault: The store didn't take one; it and those after it still wait.
             Corrupt: The store holds another document than the one that waits.
         """
+        return self.look_through(prefix, progress=progress).sent
+
+    def look_through(self, prefix: str = "", *, progress: Progress | None = None) -> Round:
+        """Send what waits and nobody else is sending; see `send`."""
         sent, clash = 0, None
+        elsewhere: list[str] = []
         waiting = self.waiting(prefix)
         if waiting:
             require_store(self.storage)
         for path in waiting:
-            try:
-                file = (self.folder / path).open("rb")
-            except FileNotFoundError:  # another process was sending it too
+            if any(_comes_after(path, other) for other in elsewhere):
                 continue
-            with file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
+            with self._taken(path) as file:
+                if file is _Held.ELSEWHERE:
+                    elsewhere.append(path)
+                if isinstance(file, _Held):
                     continue
                 try:
                     self._send(path, file, progress or _unseen)
@@ -153,10 +196,29 @@ class Outbox:
                     continue
                 (self.folder / path).unlink(missing_ok=True)
             sent += 1
+            (progress or _unseen)(0)
         self._tidy(prefix)
         if clash is not None:
             raise clash
-        return sent
+        return Round(sent, not elsewhere)
+
+    @contextmanager
+    def _taken(self, path: str) -> "Iterator[BinaryIO | _Held]":
+        """Take a file to send it, or tell why that can't be now."""
+        try:
+            file = (self.folder / path).open("r+b")
+        except FileNotFoundError:
+            yield _Held.GONE
+            return
+        with file:
+            if not _lock(file, fcntl.LOCK_EX):
+                written = _lock(file, fcntl.LOCK_SH)
+                yield _Held.WRITTEN if written else _Held.ELSEWHERE
+                return
+            try:
+                yield file if os.fstat(file.fileno()).st_nlink else _Held.GONE
+            finally:  # a child that was forked meanwhile would keep what is only closed
+                _lock(file, fcntl.LOCK_UN)
 
     def _send(self, path: str, file: BinaryIO, progress: Progress) -> None:
         """Copy one file to a name that is this writer's alone, or holds the same content."""
@@ -164,13 +226,21 @@ class Outbox:
             if not self._is_there(path, file):
                 self.storage.write(path, cast("BinaryIO", _Watched(file, progress)))
             return
-        data = file.read()
+        data, name = file.read(), path
+        while not self._is_created(name, data):
+            end = _END.fullmatch(name)  # another owner of the run ended it, by another machine
+            if end is None:
+                message = f"{path} in the store isn't the one that waits in {self.folder}"
+                raise Corrupt(message, hint="Compare the two, then remove one")
+            name = f"{end[1]}-{int(end[2] or 1) + 1}.json"
+
+    def _is_created(self, path: str, data: bytes) -> bool:
+        """Create a document, and tell whether the store holds it now: this one and no other."""
         try:
             self.storage.create(path, data)
         except AlreadyExists:
-            if self._stored(path) != data:
-                message = f"{path} in the store isn't the one that waits in {self.folder}"
-                raise Corrupt(message, hint="Compare the two, then remove one") from None
+            return self._stored(path) == data
+        return True
 
     def _is_there(self, path: str, file: BinaryIO) -> bool:
         """Tell whether the store has a file of this content already, in full length."""
@@ -198,17 +268,51 @@ class Outbox:
         return create(place)
 
     def _tidy(self, prefix: str) -> None:
-        """Remove folders that have become empty."""
-        for folder, _, _ in os.walk(self.folder / prefix, topdown=False):
+        """Remove folders that have become empty, and what killed processes left half written."""
+        for folder, _, names in os.walk(self.folder / prefix, topdown=False):
+            for name in names:
+                if name.startswith(".") and name.endswith(".tmp"):
+                    _remove_if_dead(Path(folder) / name)
             with suppress(OSError):  # not empty: something else waits there
                 Path(folder).rmdir()
 
 
-def _turn(path: str) -> int:
-    name = path.rpartition("/")[2]
-    if not path.endswith(".json"):
-        return 0 if path.startswith(_BY_CONTENT) else 1
-    return 3 if name.startswith("end") else 2
+def _turn(path: str) -> tuple[int, str, int, str]:
+    """Give what orders paths as they may be sent; the ends of a run by their numbers."""
+    end = _END.fullmatch(path)
+    if end is not None:
+        return 3, end[1], int(end[2] or 1), path
+    if path.endswith(".json"):
+        return 2, path, 0, path
+    return 0 if path.startswith(_BY_CONTENT) else 1, path, 0, path
+
+
+def _comes_after(path: str, other: str) -> bool:
+    """Tell whether a file may only be sent when the other has been: it may refer to that."""
+    if _turn(path)[0] <= _turn(other)[0]:
+        return False
+    return other.startswith(_BY_CONTENT) or path.rpartition("/")[0] == other.rpartition("/")[0]
+
+
+def _lock(file: BinaryIO, how: int) -> bool:
+    """Lock a file at once, and tell whether that could be; all can where a disk has no locks."""
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # such as some network mounts of a home
+        return True
+    return True
+
+
+def _remove_if_dead(place: Path) -> None:
+    """Remove a private file that nobody has written to for long, or holds."""
+    with suppress(OSError):
+        if time.time() - place.stat().st_mtime < _DEAD_SECONDS:
+            return
+        with place.open("r+b") as file:
+            if _lock(file, fcntl.LOCK_EX):
+                place.unlink()
 
 
 class _Watched:
