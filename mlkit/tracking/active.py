@@ -75,7 +75,7 @@ class ActiveRun(ArtifactVerbs):
         self._state = earlier.state
         self._folder = f"runs/{self.id}"
         self._overhead = Overhead()
-        places = Places(around.storage, around.outbox, self.health, durable=durable)
+        places = Places(around.storage, around.outbox, self.health, head=head, durable=durable)
         self._journal = Journal(
             self._folder,
             places=places,

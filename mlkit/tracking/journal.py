@@ -168,9 +168,15 @@ class Journal:
             return self._segment
 
     def _opened(self, place: Place, name: str) -> SegmentWriter:
-        segment = SegmentWriter(place(name), self._clock, self._counters)
+        file = place(name)
+        segment = SegmentWriter(file, self._clock, self._counters)
         first = {"format": FORMAT, "writer": self.writer, "owner": identity(), "rank": rank()}
-        segment.event("segment", first)
+        try:
+            segment.event("segment", first)
+        except BaseException:
+            file.close()
+            self._all_places.discard(name)
+            raise
         return segment
 
     def _leave(self, error: OSError) -> None:
@@ -178,8 +184,9 @@ class Journal:
         if self._health.strict and isinstance(error, StorageFault):
             raise error
         if isinstance(self._segment, SegmentWriter):
-            self._demote(self._all_places.told(error, self._name))
-            self._retire(self._segment)
+            name = self._name
+            self._retire(self._segment)  # first: a strict run raises, and may yet go on
+            self._demote(self._all_places.told(error, name))
 
     def _retire(self, segment: SegmentWriter) -> None:
         self._segment = _Unopened(self)
@@ -202,15 +209,18 @@ class Journal:
         with self._health.guarded("what was logged there until now is lost"):
             if self._all_places.save(self._name, segment.file):
                 gone = FileNotFoundError(f"The file {self._name} was deleted while it was written")
-                self._demote(gone)
+                self._places = self._places[-1:]  # the outbox, which has just taken the content
+                self._health.fault(gone, self._kept())
                 return True
         return False
 
     def _demote(self, error: OSError) -> None:
         del self._places[:1]
-        kept = f"what it logs is kept in {self._waiting} and sent when the run flushes or finishes"
         lost = "what it logs is lost until there is room"
-        self._health.fault(error, kept if self._places else lost)
+        self._health.fault(error, self._kept() if self._places else lost)
+
+    def _kept(self) -> str:
+        return f"what it logs is kept in {self._waiting} and sent when the run flushes or finishes"
 
     def renew(self) -> None:
         """Become a writer of its own in a forked child; the parent keeps its segment."""

@@ -17,7 +17,7 @@ from mlkit.errors import InvalidInput, NotFound
 from mlkit.objects.blobs import ROOT, Blobs, object_path
 from mlkit.tracking.content import odd, unreadable
 from mlkit.tracking.health import Health
-from mlkit.tracking.outbox import Outbox
+from mlkit.tracking.outbox import Outbox, require_store
 
 _PIECE = 4 << 20
 _ATTEMPTS = 100
@@ -42,6 +42,7 @@ class Keeper:
         >>> import tempfile
         >>> from mlkit.storage.memory import MemoryStorage
         >>> storage = MemoryStorage("keeping-example")
+        >>> storage.write("mlkit.json", b"{}")  # what a store has, and an empty mount point hasn't
         >>> keeper = Keeper(
         ...     blobs=Blobs(storage),
         ...     outbox=Outbox(storage, Path(tempfile.mkdtemp())),
@@ -114,6 +115,7 @@ class Keeper:
     # Into the store
 
     def _put(self, body: "bytes | _Source") -> tuple[str, int]:
+        require_store(self._blobs.storage)  # an unmounted folder would take it, for nobody to find
         if isinstance(body, bytes):
             return self._blobs.put(body, durable=self._durable), len(body)
         try:

@@ -1,10 +1,13 @@
 """Where a run's records can be written: the store itself, this machine's outbox, nowhere."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from mlkit._core.codec import encode_document
+from mlkit.errors import NotFound
 from mlkit.storage.faulting import fault
 from mlkit.storage.protocol import Storage
 from mlkit.tracking.health import Health
@@ -26,15 +29,23 @@ class Places:
         storage: The store's storage.
         outbox: Where segments wait when the store doesn't take them.
         health: Counts what went elsewhere.
+        head: What the run's first document says; it is put back when the run's folder is deleted.
         durable: Whether each record must survive a power cut before its call returns.
     """
 
     def __init__(
-        self, storage: Storage, outbox: Outbox, health: Health, *, durable: bool = False
+        self,
+        storage: Storage,
+        outbox: Outbox,
+        health: Health,
+        *,
+        head: Mapping[str, Any],
+        durable: bool = False,
     ) -> None:
         self._storage = storage
         self._outbox = outbox
         self._health = health
+        self._head = head
         self._durable = durable
 
     def all(self) -> list[Place]:
@@ -47,20 +58,20 @@ class Places:
         return self._storage.capabilities.append
 
     def save(self, name: str, file: "RawFile") -> bool:
-        """Copy a segment to the outbox when its file has been deleted under its writer.
+        """Copy a segment to the outbox when its file has lost its name under its writer.
 
-        What was appended to a deleted file is lost with its last descriptor, so it is read from
-        there.
+        What was appended to a file that was deleted, or whose mount was taken off, is lost with
+        its last descriptor, so it is read from there.
 
         Returns:
-            Whether it had been deleted.
+            Whether the file had lost its name.
 
         Raises:
             OSError: The outbox doesn't take it.
         """
-        if not is_deleted(file):
+        descriptor = _descriptor(file)
+        if descriptor is None or self._has_name(name, os.fstat(descriptor)):
             return False
-        descriptor = file.fileno()  # type: ignore[attr-defined]  # else it wouldn't be known as deleted
         copy = self._outbox.open_append(name)
         with copy:
             at = 0
@@ -68,7 +79,42 @@ class Places:
                 copy.write(piece)
                 at += len(piece)
         self._health.spooled += 1
+        self._put_head_back(name)
         return True
+
+    def discard(self, name: str) -> None:
+        """Remove the beginning of a segment that holds nothing."""
+        with suppress(OSError):
+            (self._outbox.folder / name).unlink(missing_ok=True)
+        if self.appends:
+            with suppress(OSError):
+                self._storage.delete(name)
+
+    def _has_name(self, name: str, status: os.stat_result) -> bool:
+        """Tell whether a file is found under its name; in doubt it is."""
+        if not status.st_nlink:
+            return False
+        try:
+            places = self._outbox.folder / name, self._storage.local_path(name)
+        except OSError:
+            return True
+        for place in places:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                try:
+                    found = place.stat() if place is not None else None
+                except PermissionError:
+                    return True
+                if found is not None and os.path.samestat(found, status):
+                    return True
+        return False
+
+    def _put_head_back(self, name: str) -> None:
+        path = f"{name.rpartition('/')[0]}/run.json"
+        try:
+            self._storage.stat(path)
+        except NotFound:
+            self._outbox.put(path, encode_document("run", self._head))
+            self._health.spooled += 1
 
     def told(self, error: OSError, name: str) -> OSError:
         """Give a plain error of a write as one that says what to do next."""
@@ -96,12 +142,6 @@ class Places:
             finally:
                 os.close(descriptor)
         return _Durable(file)
-
-
-def is_deleted(file: "RawFile") -> bool:
-    """Tell whether a file has no name any more; False where that can't be known."""
-    descriptor = _descriptor(file)
-    return descriptor is not None and os.fstat(descriptor).st_nlink == 0
 
 
 def _descriptor(file: "RawFile") -> int | None:

@@ -282,10 +282,11 @@ class Meddling(WrappedStorage):
 def test_a_file_that_is_written_over_is_kept_as_it_was_copied(tmp_path, place, now):
     file = place(LARGE)
     storage = Meddling(LocalStorage(tmp_path / "store"), lambda: place(now))
+    LocalStorage(tmp_path / "store").write(STORE_DOCUMENT, b"{}")
     desk = Desk(storage, tmp_path / "outbox")
     digest, size = desk.keeper.keep(file)
     assert (digest, size) == (digest_bytes(now), len(now))
-    assert [entry.path for entry in storage.list()] == [object_path("blobs", digest)]
+    assert [entry.path for entry in storage.list("blobs")] == [object_path("blobs", digest)]
     assert desk.blobs.read(digest) == now
     assert desk.leftovers() == desk.outbox.waiting() == []
     assert desk.health == Health()
