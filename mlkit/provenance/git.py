@@ -29,6 +29,7 @@ class CodeState:
         self._status = _begun(
             folder, "status", "--porcelain=v2", "--branch", "--untracked-files=normal"
         )
+        self._remote = _begun(folder, "remote", "get-url", "origin")
 
     def result(self) -> dict[str, Any]:
         """Give the commit, branch, remote and uncommitted changes.
@@ -38,13 +39,12 @@ class CodeState:
             `diff` (masked; cut at 200,000 characters, which `diff_cut` then says) and `untracked`
             (the number of files git doesn't know). Empty outside a working tree, or without git.
         """
-        told = _said(self._status)
+        told, remote = _said(self._status), _said(self._remote) or ""
         if told is None:
             return {}
         lines = told.splitlines()
         head = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# "))
         untracked = sum(line.startswith("?") for line in lines)
-        remote = _git(self._folder, "remote", "get-url", "origin") or ""
         state: dict[str, Any] = {
             "commit": _unless(head.get("branch.oid", ""), "(initial)"),
             "branch": _unless(head.get("branch.head", ""), "(detached)"),

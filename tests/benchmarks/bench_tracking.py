@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -183,3 +184,49 @@ def test_memory_while_ten_million_points_are_logged(bench, tmp_path):
         text=True,
     )
     bench.at_most("memory for 10,000,000 points", float(done.stdout), "MiB", budget=20)
+
+
+FIRST_RUN = """
+import sys, time, mlkit
+store = mlkit.Store(sys.argv[1])
+began = time.perf_counter()
+with store.start_run("first", capture=sys.argv[2] == "on"):
+    pass
+print((time.perf_counter() - began) * 1e3)
+"""
+
+
+def test_what_is_captured_unasked(bench, store, tmp_path):
+    def first(capture):
+        done = subprocess.run(
+            [sys.executable, "-c", FIRST_RUN, str(tmp_path / "first"), capture],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parent,  # a working tree of git
+        )
+        return float(done.stdout)
+
+    def later(capture):
+        def run():
+            with store.start_run("later", capture=capture):
+                pass
+
+        return middle(bench.each_call(run, number=300)) / 1e3
+
+    pairs = [(first("on"), first("off")) for _ in range(7)]
+    costs = sorted(on - off for on, off in pairs)
+    bench.at_most("what the first run of a process captures", costs[3], "ms", budget=20)
+    bench.at_most(
+        "what a later run captures", later(capture=True) - later(capture=False), "ms", budget=1
+    )
+
+
+def test_artifacts(bench, store, tmp_path):
+    content = b"x" * 65_536
+    with store.start_run("bench") as run:
+        numbers = iter(range(10**6))
+        each = bench.each_call(
+            lambda: run.log_artifact(content + str(next(numbers)).encode(), "a.bin"), number=300
+        )
+    bench.at_most("log_artifact of 64 KiB, p50", middle(each), "us")
