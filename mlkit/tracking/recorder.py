@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import Clock
 from mlkit._core.forking import renew_after_fork
-from mlkit.errors import MlkitError
-from mlkit.provenance.capture import Captures
+from mlkit.errors import RunFinished, StorageFault
+from mlkit.provenance.capture import Capture, Captures
 from mlkit.provenance.cells import Cell, CellLog
 from mlkit.provenance.environment import folder
 from mlkit.provenance.output import OutputLog
@@ -23,6 +23,7 @@ from mlkit.provenance.sources import Source, loose_sources
 from mlkit.provenance.system import SystemSampler
 from mlkit.provenance.tap import OutputTap
 from mlkit.tracking.context import current_run
+from mlkit.tracking.ranks import is_first_of_machine, rank
 
 if TYPE_CHECKING:
     from mlkit.tracking.active import ActiveRun
@@ -46,7 +47,7 @@ class Recorders:
     def __init__(self, clock: Clock) -> None:
         self._captures = Captures(clock, meanwhile=self.sources)
         self._tap = OutputTap(self._take)
-        self._open: dict[str, Recorder] = {}
+        self._open: list[Recorder] = []
         self._sources: list[Source] = []
         self._known: set[str] = set()
         self.renew()
@@ -65,20 +66,21 @@ class Recorders:
             keep: Keeps a content of it.
         """
         recorder = Recorder(run, self, log=log, keep=keep)
-        self._open[run.id] = recorder
+        self._open.append(recorder)
         self._tap.open()
         return recorder
 
-    def end(self, run_id: str) -> None:
-        """Take note that a run records nothing more."""
-        if self._open.pop(run_id, None) is not None:
+    def end(self, recorder: "Recorder") -> None:
+        """Take note that a recorder records nothing more."""
+        if recorder in self._open:
+            self._open.remove(recorder)
             self._tap.close()
 
     def refresh(self) -> None:
         """Put the tap on the output again, where somebody has taken it off."""
         self._tap.refresh()
 
-    def capture(self) -> Any:
+    def capture(self) -> Capture:
         """Begin to look at code, packages and machine, or give a look that has just begun."""
         return self._captures.start()
 
@@ -91,10 +93,10 @@ class Recorders:
     def _take(self, stream: str, text: str) -> None:
         """Give output to the run of this task or thread, else to the one that began last."""
         run = current_run()
-        while run is not None and run.id not in self._open:
+        while run is not None and run.recorder not in self._open:
             run = run.outer
-        own = self._open.get(run.id) if run is not None else None
-        recorder = own or next(reversed(self._open.values()), None)
+        newest = self._open[-1:]
+        recorder = run.recorder if run is not None else newest[0] if newest else None
         if recorder is not None:
             recorder.output.feed(stream, text)
 
@@ -118,18 +120,22 @@ class Recorder:
         self._shared = shared
         self._log = log
         self._keep = keep
-        self._capture: Any = shared.capture()
+        self._capture: Capture | None = shared.capture() if run.owns else None
         self._told = False
         self._kept = 0
         self._cells = CellLog()
-        self._sampler = SystemSampler() if run.outer is None else None
+        self._sampler = SystemSampler() if run.outer is None and is_first_of_machine() else None
         self._sampled = 0.0
-        with _harmless():
-            self._log("generators", {"states": generator_states()})
-            earlier = self._cells.earlier()
-            if earlier:
-                self._log("cells", {"cells": [_plain(cell) for cell in earlier]})
-            self._cells.watch(self._cell)
+        if run.owns:  # where a run comes from is what its owner says; its members only add to it
+            with _harmless():
+                self._begin()
+
+    def _begin(self) -> None:
+        self._log("generators", {"states": generator_states()})
+        earlier = self._cells.earlier()
+        if earlier:
+            self._log("cells", {"cells": [_plain(cell) for cell in earlier]})
+        self._cells.watch(self._cell)
 
     def beat(self, now: float) -> None:
         """Record what has come since the last time.
@@ -143,29 +149,32 @@ class Recorder:
             self._output(everything=False)
             if self._sampler is not None and now - self._sampled >= _SAMPLING_SECONDS:
                 self._sampled = now
-                sample = self._sampler.sample()
-                if sample:
-                    self._run.log_metrics(sample)
+                self._load(self._sampler.sample())
 
     def end(self) -> None:
         """Record the rest."""
         with _harmless():
             self._cells.unwatch()
-        self._shared.end(self._run.id)
+        self._shared.end(self)
         with _harmless():
-            self._provenance(wait=True)
-            self._sources()
             self._output(everything=True)
+            self._provenance(wait=True)
+            if self._sampler is not None:
+                self._sampler.close()
 
     def _provenance(self, *, wait: bool) -> None:
         """Write where the run comes from, once that is known."""
-        if self._told or not (wait or self._capture.done):
+        capture = self._capture
+        if capture is None or not (wait or capture.done):
             return
-        self._told = True
-        facts = self._capture.result()
-        if facts:
-            self._log("provenance", {"values": facts})
-        self._sources()
+        if not self._told:
+            self._told = True
+            facts = capture.result()
+            if facts:
+                self._log("provenance", {"values": facts})
+            self._sources()
+        elif wait:
+            self._sources()
 
     def _sources(self) -> None:
         """Keep the source of what was imported since the last time, where git doesn't."""
@@ -179,6 +188,14 @@ class Recorder:
         for chunk in self.output.take(everything=everything):
             body = {"stream": chunk.stream, "text": chunk.text}
             self._log("output", body | ({"left_out": chunk.left_out} if chunk.left_out else {}))
+
+    def _load(self, sample: Mapping[str, float]) -> None:
+        """Log the load of this machine; those of other machines than the owner's by their rank."""
+        prefix = "system/" if self._run.owns else f"system/rank{rank()}/"
+        if sample:
+            self._run.log_metrics(
+                {prefix + key.removeprefix("system/"): value for key, value in sample.items()}
+            )
 
     def _cell(self, cell: Cell) -> None:
         with _harmless():
@@ -194,7 +211,7 @@ def _harmless() -> Iterator[None]:
     """Let through what a run raises on purpose, and nothing that only a help has met."""
     try:
         yield
-    except MlkitError:
+    except (RunFinished, StorageFault):
         raise
     except Exception:  # it must not reach the training, whatever it is
         if sys.flags.dev_mode:

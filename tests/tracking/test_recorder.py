@@ -4,9 +4,11 @@ import os
 import random
 import subprocess
 import sys
+import threading
 
 import pytest
 
+import mlkit
 from mlkit.errors import StorageFault
 from mlkit.store.store import Store
 from mlkit.tracking import recorder
@@ -159,6 +161,10 @@ class Sampler:
 
     def __init__(self):
         self.calls = 0
+        self.closed = False
+
+    def close(self):
+        self.closed = True
 
     def sample(self):
         self.calls += 1
@@ -273,3 +279,27 @@ with mlkit.Store(sys.argv[1]).start_run("secrets", capture=True) as run:
     (run,) = Store(tmp_path / "s").runs
     assert run.provenance["process"]["argv"][-1] == "[masked]"
     assert "using [masked]" in run.recorded.output()
+
+
+def test_members_add_their_output_and_the_load_of_their_machine_only(store, monkeypatch, capsys):
+    monkeypatch.setattr(recorder, "SystemSampler", Sampler)
+    run_id = mlkit.new_run_id()
+    with store.start_run("ranks", run_id=run_id, capture=True) as owner:
+        monkeypatch.setenv("RANK", "8")
+
+        def write(said):
+            with store.start_run("ranks", run_id=run_id, capture=True) as member:
+                member.recorder.beat(1000.0)
+                print(said)
+
+        for local, said in (("0", "first of its machine"), ("1", "second")):
+            monkeypatch.setenv("LOCAL_RANK", local)
+            thread = threading.Thread(target=write, args=(said,))  # stands for another process
+            thread.start()
+            thread.join()
+        owner.recorder.beat(1000.0)
+    read = store.run(run_id)
+    names = [event.name for event in read.recorded.events]
+    assert (names.count("provenance"), names.count("generators")) == (1, 1)
+    assert read.recorded.output() == "first of its machine\nsecond\n"
+    assert set(read.summary) == {"system/cpu_percent", "system/rank8/cpu_percent"}
