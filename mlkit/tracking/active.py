@@ -342,8 +342,9 @@ class ActiveRun(ArtifactVerbs):
 
     def _ship(self) -> Delivery:
         """Send what waits, and count it as a fault when the store doesn't take all."""
-        self._journal.roll()
-        if self.appends and not self.health.spooled:
+        if not self.appends:
+            self._journal.roll()
+        elif not self.health.spooled:
             return Delivery()
         delivery = self._around.courier.deliver(self._folder)
         if delivery.error is not None and (

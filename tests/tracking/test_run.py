@@ -93,6 +93,14 @@ def test_a_param_logged_again_keeps_its_history_and_the_last_value(store):
     assert read.recorded.param("other") == []
 
 
+def test_flushing_a_store_that_appends_has_nothing_to_do(store):
+    with store.start_run("flush") as run:
+        for step in range(5):
+            run.log_metric("x", step)
+            run.flush()
+    assert len(store.run(run.id)._segments) == 1
+
+
 def test_bad_names_and_values_are_refused_and_harm_nothing(store):
     deep = {}
     deep["self"] = deep
