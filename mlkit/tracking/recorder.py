@@ -55,7 +55,7 @@ class Recorders:
 
     def renew(self) -> None:
         """Make the lock anew, in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may end a run within it
 
     def begin(self, run: "ActiveRun", *, log: Log, keep: Keep) -> "Recorder":
         """Begin to record what a run doesn't say itself.
