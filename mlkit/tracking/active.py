@@ -21,6 +21,7 @@ from mlkit.tracking.members import join, live
 from mlkit.tracking.overhead import Overhead
 from mlkit.tracking.params import plain_params, plain_tags
 from mlkit.tracking.places import Places
+from mlkit.tracking.state import LOAD
 from mlkit.tracking.surroundings import Earlier, Surroundings, link_to
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ class ActiveRun(ArtifactVerbs):
     @property
     def summary(self) -> dict[str, float]:
         """The last value of each metric that this process has logged."""
-        logged = {key: value for key, (_, _, value) in self._journal.newest().items()}
+        newest = self._journal.newest().items()
+        logged = {key: value for key, (_, _, value) in newest if not key.startswith(LOAD)}
         return {**self._state.summary, **logged}
 
     @property
@@ -371,7 +373,7 @@ class ActiveRun(ArtifactVerbs):
         """Write the last records, send what waits, and write the document that ends the run."""
         self._close(status, error)
         for key, (_, step, value) in self._journal.newest().items():
-            self._state.summary[key], self._state.steps[key] = value, step
+            self._state.take(key, step, value)
         ending = Ending(
             run_id=self.id,
             writer=self._journal.writer,

@@ -24,6 +24,7 @@ from mlkit.provenance.system import SystemSampler
 from mlkit.provenance.tap import OutputTap
 from mlkit.tracking.context import current_run
 from mlkit.tracking.ranks import is_first_of_machine, rank
+from mlkit.tracking.state import LOAD
 
 if TYPE_CHECKING:
     from mlkit.tracking.active import ActiveRun
@@ -191,10 +192,10 @@ class Recorder:
 
     def _load(self, sample: Mapping[str, float]) -> None:
         """Log the load of this machine; those of other machines than the owner's by their rank."""
-        prefix = "system/" if self._run.owns else f"system/rank{rank()}/"
+        prefix = LOAD if self._run.owns else f"{LOAD}rank{rank()}/"
         if sample:
             self._run.log_metrics(
-                {prefix + key.removeprefix("system/"): value for key, value in sample.items()}
+                {prefix + key.removeprefix(LOAD): value for key, value in sample.items()}
             )
 
     def _cell(self, cell: Cell) -> None:

@@ -8,6 +8,9 @@ from attrs import define, field
 from mlkit._core.clock import iso
 from mlkit.metrics.records import Event, Points
 
+LOAD = "system/"
+"""How the names of metrics begin that tell the load of a machine."""
+
 
 @define
 class RunState:
@@ -17,7 +20,7 @@ class RunState:
         params: Name to value, types kept; of a name that was logged again the last one.
         tags: Name to text.
         notes: Notes in order, each with its time.
-        summary: Metric name to its last value.
+        summary: Metric name to its last value; the load of machines is no result, and left out.
         steps: Metric name to the step of that value.
         artifacts: Name to `digest`, `size` and `type`; of a name kept again the last one.
         inputs: What the run read: `kind` (dataset or model), `ref` (`flights:3`), `digest`.
@@ -49,8 +52,8 @@ class RunState:
         """Take in one record. Records must come in the order of their times."""
         self.newest = max(self.newest, record.time)
         if isinstance(record, Points):
-            self.summary.update(zip(record.keys, record.values, strict=True))
-            self.steps.update(dict.fromkeys(record.keys, record.step))
+            for key, value in zip(record.keys, record.values, strict=True):
+                self.take(key, record.step, value)
             return
         body = record.body
         match record.name:
@@ -72,6 +75,12 @@ class RunState:
                 self.error = body["traceback"]
             case "resumed":
                 self.owner, self.resumer = dict(body["owner"]), body["writer"]
+
+    def take(self, key: str, step: float, value: float) -> None:
+        """Take in the newest point of a metric."""
+        self.steps[key] = step
+        if not key.startswith(LOAD):
+            self.summary[key] = value
 
     def to_json(self) -> dict[str, Any]:
         """Give the state as plain values, for the document that ends a run."""

@@ -189,9 +189,12 @@ def test_the_real_machine_tells_its_load(store):
     with store.start_run("load", capture=True) as run:
         run.recorder.beat(1000.0)
         run.recorder.beat(1020.0)
-    summary = store.run(run.id).summary
-    assert summary["system/process_rss_bytes"] > 1_000_000
-    assert 0 <= summary["system/memory_percent"] <= 100
+        run.log_metric("x", 1)
+        assert run.summary == {"x": 1.0}
+    read = store.run(run.id)
+    assert read.summary == {"x": 1.0}
+    assert read.metrics("system/process_rss_bytes").column("value")[0].as_py() > 1_000_000
+    assert 0 <= read.metrics("system/memory_percent").column("value")[0].as_py() <= 100
 
 
 def test_a_fault_of_what_is_recorded_never_reaches_the_training(store, monkeypatch):
@@ -302,4 +305,5 @@ def test_members_add_their_output_and_the_load_of_their_machine_only(store, monk
     names = [event.name for event in read.recorded.events]
     assert (names.count("provenance"), names.count("generators")) == (1, 1)
     assert read.recorded.output() == "first of its machine\nsecond\n"
-    assert set(read.summary) == {"system/cpu_percent", "system/rank8/cpu_percent"}
+    keys = set(read.metrics().column("key").to_pylist())
+    assert keys == {"system/cpu_percent", "system/rank8/cpu_percent"}
