@@ -1,6 +1,7 @@
 """What the events of a run add up to; the writer and the reader fold them by the same rules."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from attrs import define, field
@@ -52,8 +53,12 @@ class RunState:
         """Take in one record. Records must come in the order of their times."""
         self.newest = max(self.newest, record.time)
         if isinstance(record, Points):
-            for key, value in zip(record.keys, record.values, strict=True):
-                self.take(key, record.step, value)
+            if _has_load(record.keys):
+                for key, value in zip(record.keys, record.values, strict=True):
+                    self.take(key, record.step, value)
+            else:  # of millions of points nearly all
+                self.summary.update(zip(record.keys, record.values, strict=True))
+                self.steps.update(dict.fromkeys(record.keys, record.step))
             return
         body = record.body
         match record.name:
@@ -110,6 +115,11 @@ _KEPT = (
     "sources",
     "error",
 )
+
+
+@lru_cache(maxsize=4096)
+def _has_load(keys: tuple[str, ...]) -> bool:
+    return any(key.startswith(LOAD) for key in keys)
 
 
 def _without(body: Mapping[str, Any], name: str) -> dict[str, Any]:
