@@ -53,12 +53,7 @@ class RunState:
         """Take in one record. Records must come in the order of their times."""
         self.newest = max(self.newest, record.time)
         if isinstance(record, Points):
-            if _has_load(record.keys):
-                for key, value in zip(record.keys, record.values, strict=True):
-                    self.take(key, record.step, value)
-            else:  # of millions of points nearly all
-                self.summary.update(zip(record.keys, record.values, strict=True))
-                self.steps.update(dict.fromkeys(record.keys, record.step))
+            self._apply_points(record)
             return
         body = record.body
         match record.name:
@@ -95,6 +90,14 @@ class RunState:
     def from_json(cls, fields: Mapping[str, Any]) -> "RunState":
         """Give the state that `to_json` wrote; fields of later versions are left out."""
         return cls(**{name: fields[name] for name in _KEPT if name in fields})
+
+    def _apply_points(self, record: Points) -> None:
+        if _has_load(record.keys):
+            for key, value in zip(record.keys, record.values, strict=True):
+                self.take(key, record.step, value)
+        else:  # of millions of points nearly all
+            self.summary.update(zip(record.keys, record.values, strict=True))
+            self.steps.update(dict.fromkeys(record.keys, record.step))
 
     @staticmethod
     def _connect(links: list[dict[str, Any]], link: Mapping[str, Any]) -> None:
