@@ -84,6 +84,7 @@ class Courier:
         self._done = 0
         self._failed = 0
         self._waiting = 0
+        self._elsewhere = False
         self._moved = self._clock()
         self._due = self._moved
         self._bytes = 0
@@ -114,6 +115,8 @@ class Courier:
             try:
                 while self._done < mine and self._thread is not None and not self._is_hopeless():
                     self._changed.wait(_LOOK)
+                    if self._elsewhere and not self._left(folder):
+                        break  # what another process is sending isn't waited for
                     if self._clock() - began > _QUIET:
                         _show(self._bytes - sent, total)
             finally:
@@ -121,11 +124,14 @@ class Courier:
                 if self._clock() - began > _QUIET:
                     _show(self._bytes - sent, total, end="\n")
             error = self.error if self._done < mine else None
-        waiting = self._outbox.waiting(folder)
-        left = [path for path in waiting if not self._outbox.being_written(path)]
+        left = self._left(folder)
         if not left:  # what failed was another run's
             return Delivery()
         return Delivery(left, self._outbox.size(folder), error)
+
+    def _left(self, folder: str) -> list[str]:
+        waiting = self._outbox.waiting(folder)
+        return [path for path in waiting if not self._outbox.being_written(path)]
 
     def _want(self) -> int:
         self._wanted += 1
@@ -165,6 +171,7 @@ class Courier:
 
     def _answer(self, wanted: int, error: Exception | None, whole: bool) -> None:  # noqa: FBT001 - as `_try` gives them
         self.error = error
+        self._elsewhere = error is None and not whole
         if error is not None:
             self._failed += 1
         elif whole:
@@ -178,7 +185,7 @@ class Courier:
         except Exception as error:  # noqa: BLE001 - whatever a driver raises is told to who waits
             return error, False
         finally:
-            self._due = self._clock()
+            self._due = min(self._due, self._clock())
 
     def _tell(self, size: int) -> None:
         """Take note of bytes that a driver took; 0 says that those before have arrived."""
