@@ -13,9 +13,9 @@ from random import Random
 from attrs import field, frozen
 
 from mlkit._core.forking import renew_after_fork
-from mlkit.errors import Corrupt
+from mlkit.errors import Corrupt, StorageFault
 from mlkit.storage.faulting import is_refusal
-from mlkit.tracking.outbox import Outbox
+from mlkit.tracking.outbox import CONTENTS, Outbox
 
 TRIES = 5
 """So often is a store tried that fails while somebody waits."""
@@ -39,10 +39,11 @@ class Delivery:
     """What came of asking for everything to be sent.
 
     Attributes:
-        left: The files that still wait, of those that were asked for. What living processes
-            append to isn't counted, since they have it sent themselves.
+        left: The files that still wait, of those that were asked for, with the contents that wait
+            and that they may refer to. What living processes append to isn't counted, since they
+            have it sent themselves.
         size: Their size in bytes.
-        error: Why, where a try failed; None where time ran out, or nothing is left.
+        error: Why; None where nothing is left.
     """
 
     left: list[str] = field(factory=list)
@@ -127,7 +128,11 @@ class Courier:
         left = self._left(folder)
         if not left:  # what failed was another run's
             return Delivery()
-        return Delivery(left, self._outbox.size(folder), error)
+        if error is None:
+            message = f"nothing that was sent has arrived for {self._patience:g} seconds"
+            error = StorageFault(message)
+        left = list(dict.fromkeys([*self._outbox.waiting(CONTENTS), *left]))
+        return Delivery(left, self._outbox.size_of(left), error)
 
     def _left(self, folder: str) -> list[str]:
         waiting = self._outbox.waiting(folder)

@@ -13,7 +13,7 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
@@ -27,8 +27,13 @@ from mlkit.storage.paths import STORE_DOCUMENT
 from mlkit.storage.protocol import Storage
 
 _ATTEMPTS = 100
+LOOK = 0.5
+"""Seconds from one look to the next while another process sends."""
+_LOOKS = 60
 _DEAD_SECONDS = 24 * 3600
 _END = re.compile(r"(.*/end)(?:-(\d+))?\.json")
+CONTENTS = "blobs"
+"""The folder of whole files, which lie under the digest of their content."""
 _BY_CONTENT = ("blobs/", "packs/")
 Made = TypeVar("Made")
 Progress = Callable[[int], object]
@@ -147,8 +152,12 @@ class Outbox:
 
     def size(self, prefix: str = "") -> int:
         """Give how many bytes wait."""
+        return self.size_of(self.waiting(prefix))
+
+    def size_of(self, paths: Iterable[str]) -> int:
+        """Give how many bytes these files have, without those that were sent meanwhile."""
         total = 0
-        for path in self.waiting(prefix):
+        for path in paths:
             with suppress(FileNotFoundError):  # it was sent in this moment
                 total += (self.folder / path).stat().st_size
         return total
@@ -159,7 +168,9 @@ class Outbox:
             return held is _Held.WRITTEN
 
     def send(self, prefix: str = "", *, progress: Progress | None = None) -> int:
-        """Send what waits to the store.
+        """Send what waits to the store, together with other processes that do the same.
+
+        What one of those has begun to send is waited for as long as something arrives.
 
         Args:
             prefix: Only what lies below this folder.
@@ -172,10 +183,21 @@ class Outbox:
             StorageFault: The store didn't take one; it and those after it still wait.
             Corrupt: The store holds another document than the one that waits.
         """
-        return self.look_through(prefix, progress=progress).sent
+        sent = looks = 0
+        before: list[str] = []
+        while looks < _LOOKS:
+            looked = self.look_through(prefix, progress=progress)
+            sent += looked.sent
+            if looked.whole:
+                break
+            waiting = self.waiting(prefix)
+            looks = looks + 1 if waiting == before else 0
+            before = waiting
+            time.sleep(LOOK)
+        return sent
 
     def look_through(self, prefix: str = "", *, progress: Progress | None = None) -> Round:
-        """Send what waits and nobody else is sending; see `send`."""
+        """Send what waits and no other process is sending at this moment; see `send`."""
         sent, clash = 0, None
         elsewhere: list[str] = []
         waiting = self.waiting(prefix)
