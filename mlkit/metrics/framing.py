@@ -11,14 +11,19 @@ A flipped bit leaves the lengths alone, or breaks the check in the word. So a re
 was cut and reports what was damaged.
 """
 
+import re
 import zlib
 from struct import Struct
 
 from attrs import field, frozen
 
+from mlkit.metrics.sums import Sums
+
 HEADER = Struct("<II")
 LONGEST = (1 << 24) - 1
 _KINDS = 32  # the first byte of a payload is below this, which makes a search among garbage quick
+
+_NOT_ZERO = re.compile(rb"[^\0]")
 
 crc32 = zlib.crc32
 
@@ -116,17 +121,31 @@ def _length_of(word: int) -> int:
 
 def _next_frame(data: memoryview, offset: int) -> int:
     """Give the first offset from here at which a whole frame begins, or the end of the data."""
-    for candidate in range(offset, len(data) - HEADER.size):
-        word, crc = HEADER.unpack_from(data, candidate)
-        start, length = candidate + HEADER.size, _length_of(word)
+    unpack, head, last = HEADER.unpack_from, HEADER.size, len(data) - HEADER.size
+    sums: Sums | None = None
+    while offset < last:
+        word, crc = unpack(data, offset)
+        if not word:  # as the zeros are that a disk shows where a write never arrived
+            offset = _next_byte(data, offset + 4) - 3
+            continue
+        length, start = word & LONGEST, offset + head
         if (
             length
+            and word == word_of(length)
             and start + length <= len(data)
             and data[start] < _KINDS
-            and crc32(data[start : start + length]) == crc
         ):
-            return candidate
+            sums = sums or Sums(data)
+            if sums.of(start, start + length) == crc:
+                return offset
+        offset += 1
     return len(data)
+
+
+def _next_byte(data: memoryview, offset: int) -> int:
+    """Give the first offset from here of a byte that isn't zero, or the end of the data."""
+    found = _NOT_ZERO.search(data, offset)
+    return found.start() if found else len(data)
 
 
 def _is_torn(data: bytes, offset: int, resumed: int) -> bool:

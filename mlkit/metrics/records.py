@@ -11,7 +11,7 @@ The first byte of a payload is its kind::
 Payloads of kinds that a reader doesn't know are skipped, so later versions may add some.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import lru_cache
 from struct import Struct
 from struct import error as struct_error
@@ -28,6 +28,7 @@ FORMAT = 1
 """The newest format of segments that this version writes and reads."""
 
 KEYS_HEAD = Struct("<B3xI")
+_TIME_BITS = 64
 
 
 @frozen
@@ -98,23 +99,61 @@ def decode_records(payloads: Iterable[bytes], where: str) -> Iterator[Event | Po
             if kind in (POINTS, FLOAT_POINTS):
                 yield decode_points(payload, keysets)
             elif kind == EVENT:
-                body = decode_value(payload[1:].decode("utf-8", "surrogatepass"))
-                event = Event(body.pop("event"), body.pop("time"), body)
-                _check_format(event, where)
+                event = decode_event(payload)
+                if event.name == "segment":
+                    _check_head(event, index, where)
                 yield event
             elif kind == KEYS:
-                number = KEYS_HEAD.unpack_from(payload)[1]
-                text = payload[KEYS_HEAD.size :].decode("utf-8", "surrogatepass")
-                keysets[number] = tuple(decode_value(text))
+                number, keys = decode_keys(payload, known=keysets)
+                keysets[number] = keys
         except (ValueError, KeyError, TypeError, AttributeError, struct_error) as error:
             message = f"Record {index} of {where} can't be read: {error!r}"
             raise Corrupt(message) from error
 
 
-def _check_format(event: Event, where: str) -> None:
-    if event.name == "segment" and event.body["format"] > FORMAT:
+def _check_head(event: Event, index: int, where: str) -> None:
+    """Check the event that begins a segment."""
+    if event.body["format"] > FORMAT:
         message = f"{where} has format {event.body['format']}, this mlkit reads up to {FORMAT}"
         raise NewerFormat(message, hint="Upgrade with: pip install -U mlkit-lifecycle")
+    if index:
+        message = "another segment begins there"
+        raise ValueError(message)
+
+
+def decode_event(payload: bytes) -> Event:
+    """Give the event of a payload of kind 1.
+
+    Raises:
+        ValueError: It isn't what an event must be; KeyError and AttributeError likewise.
+    """
+    body = decode_value(payload[1:].decode("utf-8", "surrogatepass"))
+    name, time = body.pop("event"), body.pop("time")
+    if type(name) is not str or type(time) is not int or time.bit_length() >= _TIME_BITS:
+        message = f"an event has a name and a time, not {name!r:.40} and {time!r:.40}"
+        raise ValueError(message)
+    return Event(name, time, body)
+
+
+def decode_keys(payload: bytes, *, known: Container[int]) -> tuple[int, tuple[str, ...]]:
+    """Give the number and the keys that a payload of kind 2 introduces.
+
+    Args:
+        payload: The payload.
+        known: The numbers that were introduced before, which no writer gives again.
+
+    Raises:
+        ValueError: It isn't what a list of keys must be.
+    """
+    number: int = KEYS_HEAD.unpack_from(payload)[1]
+    keys = decode_value(payload[KEYS_HEAD.size :].decode("utf-8", "surrogatepass"))
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        message = f"keys are a list of names, not {keys!r:.40}"
+        raise ValueError(message)
+    if number in known:  # else the points behind it would get the names of others
+        message = f"the list of keys {number} comes twice"
+        raise ValueError(message)
+    return number, tuple(keys)
 
 
 def decode_points(payload: bytes, keysets: Mapping[int, tuple[str, ...]]) -> Points:
