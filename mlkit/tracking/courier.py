@@ -8,7 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from random import Random
+from weakref import WeakSet
 
 from attrs import field, frozen
 
@@ -76,6 +79,7 @@ class Courier:
         self._clock = clock
         self.renew()
         renew_after_fork(self)
+        _COURIERS.add(self)
 
     def renew(self) -> None:
         """Begin without a thread, as a process does that was just forked."""
@@ -86,11 +90,19 @@ class Courier:
         self._failed = 0
         self._waiting = 0
         self._elsewhere = False
+        self._begun = self._in_vain = self._gave_up = False
         self._moved = self._clock()
         self._due = self._moved
         self._bytes = 0
         self._thread: threading.Thread | None = None
         self.error: Exception | None = None
+
+    def begin(self) -> None:
+        """Have the thread wait for what comes; one can't begin while the interpreter exits."""
+        _reach_stores_before_exit()
+        with self._changed, suppress(RuntimeError):
+            self._begun = True
+            self._start()
 
     def ask(self) -> None:
         """Send what waits soon, in the background; tried again until it is sent."""
@@ -115,6 +127,8 @@ class Courier:
             began, sent, total = self._moved, self._bytes, self._outbox.size()
             try:
                 while self._done < mine and self._thread is not None and not self._is_hopeless():
+                    if self._gave_up:
+                        break
                     self._changed.wait(_LOOK)
                     if self._elsewhere and not self._left(folder):
                         break  # what another process is sending isn't waited for
@@ -124,6 +138,7 @@ class Courier:
                 self._waiting -= 1
                 if self._clock() - began > _QUIET:
                     _show(self._bytes - sent, total, end="\n")
+            self._in_vain = self._done < mine and not self._elsewhere
             error = self.error if self._done < mine else None
         left = self._left(folder)
         if not left:  # what failed was another run's
@@ -140,15 +155,27 @@ class Courier:
 
     def _want(self) -> int:
         self._wanted += 1
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="mlkit-courier", daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError:  # the interpreter is exiting, where no thread can begin
-                self._thread = None
-                self._answer(self._wanted, *self._try())
+        try:
+            self._start()
+        except RuntimeError:  # the interpreter is exiting
+            self._answer(self._wanted, *self._try())
         self._changed.notify_all()
         return self._wanted
+
+    def _start(self) -> None:
+        if self._thread is None:
+            thread = threading.Thread(target=self._work, name="mlkit-courier", daemon=True)
+            thread.start()
+            self._thread = thread
+
+    def reach(self) -> None:
+        """Talk to the store once more while the interpreter still has all that a driver needs.
+
+        What is sent later while it exits uses the connection that this has made.
+        """
+        if self._begun and not self._in_vain and self._outbox.waiting():
+            self.deliver()
+            self._gave_up = self._in_vain
 
     def _is_hopeless(self) -> bool:
         """Tell whether waiting any longer would be in vain."""
@@ -208,6 +235,29 @@ class Courier:
         until = self._clock() + pause * self._random.uniform(0.5, 1.0)
         while self._failed and (left := until - self._clock()) > 0:  # who begins to wait sets it 0
             self._changed.wait(left)
+
+
+_COURIERS: WeakSet[Courier] = WeakSet()
+
+
+@cache
+def _reach_stores_before_exit() -> None:
+    """Have stores reached when the main thread ends, before runs that were left open are ended.
+
+    That is done when the interpreter exits. But by then no pool of threads takes work any more,
+    and drivers look up hosts in one, so they couldn't connect.
+    """
+
+    def reach() -> None:
+        for courier in tuple(_COURIERS):
+            courier.reach()
+
+    import concurrent.futures.thread  # noqa: F401 - what is registered later is called before it
+
+    register = getattr(threading, "_register_atexit", None)
+    if register is not None:
+        with suppress(RuntimeError):  # it exits already
+            register(reach)
 
 
 def _show(sent: int, total: int, *, end: str = " ") -> None:

@@ -286,3 +286,4 @@ class Runs:
         with health.guarded("nothing of this run is kept"):
             outbox.put(path, data, durable=durable)
             health.spooled += 1
+        self._around.courier.begin()

@@ -409,6 +409,90 @@ def test_where_no_thread_can_begin_a_fault_is_not_waited_for(outbox, storage, no
     assert len(tried) == 1
 
 
+def test_a_thread_that_began_before_the_interpreter_exits_is_waited_for_with_patience(
+    outbox, storage, monkeypatch
+):
+    monkeypatch.setattr(module, "_LOOK", 0.001)
+    go_on = threading.Event()
+    storage.before = lambda path, data: go_on.wait(GUARD)
+    outbox.put(SEGMENT, b"x")
+    courier = Courier(outbox, patience=60, clock=Clock(step=1))
+    courier.begin()
+    monkeypatch.setattr(threading.Thread, "start", None)
+    assert courier.deliver(FOLDER).left == [SEGMENT]
+    go_on.set()
+
+
+def test_a_store_that_was_not_reached_before_the_exit_is_not_waited_for_again(
+    outbox, storage, monkeypatch
+):
+    monkeypatch.setattr(module, "_LOOK", 0.001)
+    clock = Clock(step=1)
+    go_on = threading.Event()
+    storage.before = lambda path, data: go_on.wait(GUARD)
+    courier = Courier(outbox, patience=60, clock=clock)
+    courier.begin()
+    courier.reach()  # nothing waits, so nothing is asked
+    outbox.put(SEGMENT, b"x")
+    courier.reach()
+    reached = clock.now
+    assert "arrived" in str(courier.deliver(FOLDER).error)
+    assert clock.now < reached + 20
+    go_on.set()
+
+
+@pytest.mark.parametrize("why", ["it was tried in vain", "it is a parent's"])
+def test_at_the_exit_a_store_is_not_reached_again_when(outbox, storage, why):
+    courier = Courier(outbox, patience=60)
+    courier.begin()
+    outbox.put(SEGMENT, b"x")
+    storage.before, tried = _fails(10**9, ReadOnly("no permission"))
+    if why == "it was tried in vain":
+        assert courier.deliver().left == [SEGMENT]
+    else:
+        courier.renew()  # as in a child that was forked off
+    before = len(tried)
+    courier.reach()
+    assert len(tried) == before
+
+
+LEFT_OPEN = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from mlkit.storage.local import LocalStorage
+from mlkit.storage.protocol import Capabilities
+from mlkit.store import rooms
+
+class Remote(LocalStorage):  # a driver that looks up its host in a pool of threads
+    capabilities = Capabilities(exclusive_create=True, append=False)
+    pool, connection = ThreadPoolExecutor(1), None
+    def stat(self, path):
+        self.connection = self.connection or self.pool.submit(str, "connected").result()
+        return super().stat(path)
+
+rooms.open_storage = lambda place, options: Remote(place)
+from mlkit.store.store import Store
+store = Store(sys.argv[1])
+run = store.start_run("left open")
+run.log_metric("x", 1)
+store._storage.connection = None
+print(run.id)
+"""
+
+
+def test_a_run_that_is_left_open_is_sent_by_a_driver_that_needs_a_pool_of_threads(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", LEFT_OPEN, tmp_path],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=4 * GUARD,
+    )
+    assert done.stderr == ""
+    read = Store(tmp_path).run(done.stdout.strip())
+    assert (read.status, read.summary) == ("FINISHED", {"x": 1.0})
+
+
 FORK = """
 import os, sys, threading
 from pathlib import Path
