@@ -240,8 +240,12 @@ ENDS = {
     "sigterm": ("os.kill(os.getpid(), 15)", -signal.SIGTERM, "KILLED"),
     "sigterm while it finishes": (
         """
-import threading
-threading.Timer(0.5, os.kill, (os.getpid(), 15)).start()
+import threading, time
+def ask_to_end():
+    while not store._courier._waiting:
+        time.sleep(0.01)
+    os.kill(os.getpid(), 15)
+threading.Thread(target=ask_to_end).start()
 run.finish()
 hear()
 """,
@@ -251,8 +255,9 @@ hear()
 }
 
 
-@pytest.mark.parametrize("mode", ["swallow", "reset"])
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    ("end", "mode"), [*((end, "swallow") for end in ENDS), ("finish", "reset"), ("exit", "reset")]
+)
 def test_with_a_dead_network_a_program_ends_and_says_what_stays_and_who_sends_it(
     direct, network, hermetic, end, mode
 ):
@@ -269,7 +274,7 @@ say(run.id)
 """,
         direct.url,
         _options(network.port),
-        MLKIT_PATIENCE="2",
+        MLKIT_PATIENCE="1",
     )
     assert program.hear() == "open"
     network.mode = mode

@@ -486,6 +486,25 @@ def test_an_outbox_that_is_deleted_while_it_is_written_to_costs_nothing(tmp_path
     assert run.health.kept >= 3
 
 
+@pytest.mark.parametrize("how", ["the store can't be looked at", "the folder can't be looked at"])
+def test_a_file_that_cannot_be_looked_for_is_not_taken_for_deleted(tmp_path, monkeypatch, how):
+    def refuse(*_args):
+        raise StorageFault("stale file handle") if "store" in how else PermissionError
+
+    store = Store(tmp_path / "store")
+    run = store.start_run("hidden")
+    run.log_metric("x", 1)
+    with monkeypatch.context() as patch:
+        if "store" in how:
+            patch.setattr("mlkit.storage.local.LocalStorage.local_path", refuse)
+        else:
+            patch.setattr("pathlib.Path.stat", refuse)
+        run._journal.look()
+    run.finish()
+    assert run.health.faults == 0
+    assert len(list((tmp_path / "store").rglob("*.seg"))) == 1
+
+
 # A disk that gives errors
 
 
