@@ -40,7 +40,7 @@ def verify_run(folder: str, files: Mapping[str, int], *, storage: Storage) -> It
     hurts = (f"run {folder.rpartition('/')[2]}",)
     sizes: dict[str, int] = {}
     counts: dict[str, int] = {}
-    if "run.json" not in files:
+    if files and "run.json" not in files:  # an empty folder is left by a kill within the start
         yield Problem(f"{folder}/run.json", "it is missing", hurts)
     for name in [*(["run.json"] if "run.json" in files else []), *endings(files)]:
         path = f"{folder}/{name}"
@@ -70,6 +70,7 @@ def _gaps(
     """Give what a segment lacks, to the record where its run's end says how many it had."""
     whole, gaps = check_segment(data, path)
     missing = max((size or 0) - len(data), 0)
+    added = 0 if size is None or count is None else max(len(data) - size, 0)
     lost = "" if count is None else f": {max(count - whole, 0)} of {count} records lost"
     for gap in gaps:
         how = "were cut short by a kill" if gap.torn else "were damaged"
@@ -78,6 +79,8 @@ def _gaps(
         yield Problem(path, what, hurts)
     if missing:
         yield Problem(path, f"its last {missing} bytes are missing{lost}", hurts)
+    if added:  # the number of its records is known, so its writer has closed it
+        yield Problem(path, f"its last {added} bytes came after its writer had closed it", hurts)
 
 
 def _of(count: int | None) -> str:

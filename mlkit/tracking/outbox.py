@@ -118,11 +118,14 @@ class Outbox:
     def put(self, path: str, data: bytes, *, durable: bool = False) -> None:
         """Keep a whole file here.
 
+        A document that waits isn't replaced: of a run that was begun twice while its store was
+        away the first beginning stays, and of its ends the second gets the next number.
+
         Raises:
             OSError: This disk doesn't take it either.
         """
 
-        def create(place: Path) -> None:
+        def create(place: Path) -> bool:
             temporary = place.with_name(f".{token()}.tmp")
             try:
                 with temporary.open("xb") as file:
@@ -130,11 +133,13 @@ class Outbox:
                     file.flush()
                     if durable:
                         os.fsync(file.fileno())
-                temporary.rename(place)
+                return _is_named(temporary, place)
             finally:
                 temporary.unlink(missing_ok=True)
 
-        self._in_folder(path, create)
+        name: str | None = path
+        while name is not None and not self._in_folder(name, create):
+            name = _next_end(name)
 
     def waiting(self, prefix: str = "") -> list[str]:
         """Give the paths of the files that wait, in the order in which they may be sent.
@@ -250,11 +255,11 @@ class Outbox:
             return
         data, name = file.read(), path
         while not self._is_created(name, data):
-            end = _END.fullmatch(name)  # another owner of the run ended it, by another machine
-            if end is None:
+            another = _next_end(name)  # another owner of the run ended it, by another machine
+            if another is None:
                 message = f"{path} in the store isn't the one that waits in {self.folder}"
                 raise Corrupt(message, hint="Compare the two, then remove one")
-            name = f"{end[1]}-{int(end[2] or 1) + 1}.json"
+            name = another
 
     def _is_created(self, path: str, data: bytes) -> bool:
         """Create a document, and tell whether the store holds it now: this one and no other."""
@@ -297,6 +302,28 @@ class Outbox:
                     _remove_if_dead(Path(folder) / name)
             with suppress(OSError):  # not empty: something else waits there
                 Path(folder).rmdir()
+
+
+def _is_named(temporary: Path, place: Path) -> bool:
+    """Give a file its name, and tell whether that holds its content; documents aren't replaced."""
+    if place.suffix == ".json":
+        try:
+            place.hardlink_to(temporary)
+        except FileExistsError:
+            return place.read_bytes() == temporary.read_bytes()
+        except OSError:  # a disk without hard links
+            if place.exists():
+                return place.read_bytes() == temporary.read_bytes()
+        else:
+            return True
+    temporary.rename(place)
+    return True
+
+
+def _next_end(path: str) -> str | None:
+    """Give the name of the end after this one of a run; None for what is no end."""
+    end = _END.fullmatch(path)
+    return end and f"{end[1]}-{int(end[2] or 1) + 1}.json"
 
 
 def _turn(path: str) -> tuple[int, str, int, str]:

@@ -300,6 +300,7 @@ def test_a_file_that_cannot_get_its_name_leaves_nothing(outbox, monkeypatch):
         raise OSError(errno.ENOSPC, "full")
 
     monkeypatch.setattr("pathlib.Path.rename", full)
+    monkeypatch.setattr("pathlib.Path.hardlink_to", full)
     for keep in (lambda: outbox.open_append("a/b.seg"), lambda: outbox.put("a/b.json", b"x")):
         with pytest.raises(OSError, match="full"):
             keep()
