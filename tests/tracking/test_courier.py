@@ -442,9 +442,12 @@ def test_a_store_that_was_not_reached_before_the_exit_is_not_waited_for_again(
 
 
 @pytest.mark.parametrize("why", ["it was tried in vain", "it is a parent's"])
-def test_at_the_exit_a_store_is_not_reached_again_when(outbox, storage, why):
+def test_at_the_exit_a_store_is_not_reached_again_when(outbox, storage, monkeypatch, why):
+    monkeypatch.setattr(module, "_IDLE", 0.0)
     courier = Courier(outbox, patience=60)
     courier.begin()
+    while courier._thread is not None:
+        courier._thread.join(0)
     outbox.put(SEGMENT, b"x")
     storage.before, tried = _fails(10**9, ReadOnly("no permission"))
     if why == "it was tried in vain":
