@@ -445,9 +445,10 @@ def test_a_store_that_was_not_reached_before_the_exit_is_not_waited_for_again(
 def test_at_the_exit_a_store_is_not_reached_again_when(outbox, storage, monkeypatch, why):
     monkeypatch.setattr(module, "_IDLE", 0.0)
     courier = Courier(outbox, patience=60)
-    courier.begin()
-    while courier._thread is not None:
-        courier._thread.join(0)
+    with courier._changed:  # so that the thread is seen before it ends
+        courier.begin()
+        thread = courier._thread
+    thread.join(GUARD)
     outbox.put(SEGMENT, b"x")
     storage.before, tried = _fails(10**9, ReadOnly("no permission"))
     if why == "it was tried in vain":
