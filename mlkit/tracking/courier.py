@@ -121,10 +121,10 @@ class Courier:
         """
         with self._changed:
             mine = self._want()
-            self._waiting += 1
+            began, sent, total = self._clock(), self._bytes, self._outbox.size()
             self._failed = 0
             self._moved = self._clock()
-            began, sent, total = self._moved, self._bytes, self._outbox.size()
+            self._waiting += 1
             try:
                 while self._done < mine and self._thread is not None and not self._is_hopeless():
                     if self._gave_up:
