@@ -40,6 +40,7 @@ def verify_run(folder: str, files: Mapping[str, int], *, storage: Storage) -> It
     hurts = (f"run {folder.rpartition('/')[2]}",)
     sizes: dict[str, int] = {}
     counts: dict[str, int] = {}
+    closed: dict[str, int] = {}
     if files and "run.json" not in files:  # an empty folder is left by a kill within the start
         yield Problem(f"{folder}/run.json", "it is missing", hurts)
     for name in [*(["run.json"] if "run.json" in files else []), *endings(files)]:
@@ -48,8 +49,11 @@ def verify_run(folder: str, files: Mapping[str, int], *, storage: Storage) -> It
             kind = "run" if name == "run.json" else "run_end"
             document = decode_document(storage.read(path), kind, path)
             if kind == "run_end":
-                sizes |= document["segments"]
-                counts |= document.get("records", {})
+                for part, size in document["segments"].items():  # one may know less than another
+                    sizes[part] = max(size, sizes.get(part, 0))
+                known = document.get("records", {})  # of segments that their writers have closed
+                counts |= known
+                closed |= {part: sizes[part] for part in known if part in sizes}
         except (KeyError, TypeError, ValueError, OSError) as error:
             yield Problem(path, _said(error), hurts)
     for name in sorted({*files, *sizes}):
@@ -59,18 +63,25 @@ def verify_run(folder: str, files: Mapping[str, int], *, storage: Storage) -> It
         elif name.endswith(SEGMENT):
             try:
                 data = storage.read(path)
-                yield from _gaps(data, path, hurts, size=sizes.get(name), count=counts.get(name))
+                told = {"size": sizes.get(name), "count": counts.get(name)}
+                yield from _gaps(data, path, hurts, **told, closed=closed.get(name))
             except (MlkitError, OSError) as error:
                 yield Problem(path, str(error), hurts)
 
 
 def _gaps(
-    data: bytes, path: str, hurts: tuple[str, ...], *, size: int | None, count: int | None
+    data: bytes,
+    path: str,
+    hurts: tuple[str, ...],
+    *,
+    size: int | None,
+    count: int | None,
+    closed: int | None,
 ) -> Iterator[Problem]:
     """Give what a segment lacks, to the record where its run's end says how many it had."""
     whole, gaps = check_segment(data, path)
     missing = max((size or 0) - len(data), 0)
-    added = 0 if size is None or count is None else max(len(data) - size, 0)
+    added = 0 if closed is None else max(len(data) - closed, 0)
     lost = "" if count is None else f": {max(count - whole, 0)} of {count} records lost"
     for gap in gaps:
         how = "were cut short by a kill" if gap.torn else "were damaged"
@@ -79,7 +90,7 @@ def _gaps(
         yield Problem(path, what, hurts)
     if missing:
         yield Problem(path, f"its last {missing} bytes are missing{lost}", hurts)
-    if added:  # the number of its records is known, so its writer has closed it
+    if added:
         yield Problem(path, f"its last {added} bytes came after its writer had closed it", hurts)
 
 
