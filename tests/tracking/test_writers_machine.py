@@ -1,6 +1,7 @@
 """Promises about several writers of several runs: what is read is what a model in memory says."""
 
 import tempfile
+import threading
 import time
 from itertools import count
 
@@ -17,14 +18,19 @@ from hypothesis.stateful import (
 )
 
 from mlkit import new_run_id
-from mlkit.errors import AlreadyExists, NotFound, RunFinished
+from mlkit._core.codec import decode_document
+from mlkit.errors import AlreadyExists, NotFound, RunFinished, StorageFault
 from mlkit.metrics.writer import SegmentWriter
 from mlkit.storage.local import LocalStorage
+from mlkit.storage.memory import MemoryStorage
 from mlkit.storage.protocol import Capabilities
 from mlkit.storage.wrapped import LimitedStorage
 from mlkit.store.root import open_root
 from mlkit.store.store import Store
 from mlkit.tracking.context import set_current
+from mlkit.tracking.health import TrackingWarning
+from mlkit.tracking.outbox import Outbox
+from mlkit.tracking.state import RunState
 
 NO_APPEND = Capabilities(exclusive_create=True, append=False)
 
@@ -319,3 +325,119 @@ def test_whoever_writes_what_is_read_is_what_was_written(
     run_state_machine_as_test(
         here, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None)
     )
+
+
+@pytest.fixture
+def outbox(tmp_path):
+    storage = MemoryStorage(str(tmp_path))
+    storage.write("mlkit.json", b"{}")
+    return Outbox(storage, tmp_path / "outbox")
+
+
+def test_what_two_owners_leave_of_a_run_while_the_store_is_away_is_all_kept(tmp_path, monkeypatch):
+    open_root(LimitedStorage(LocalStorage(tmp_path), NO_APPEND), time.time_ns)
+    store = Store(tmp_path)
+    run_id = new_run_id()
+    with monkeypatch.context() as away:
+        away.setattr("mlkit.tracking.courier.TRIES", 1)
+        for verb in ("create", "write"):
+            away.setattr(LocalStorage, verb, lambda *_, **__: _fail())
+        for number, status in enumerate(["FAILED", "FINISHED"]):
+            run = store.start_run("e", run_id=run_id, tags={"first": number})
+            run.log_metric("x", number)
+            with pytest.warns(TrackingWarning, match="stay in"):
+                run.finish(status)
+    store.sync()
+    read = store.run(run_id)
+    assert read.tags == {"first": "0"}
+    assert read.metrics("x").column("value").to_pylist() == [0.0, 1.0]
+    assert read.status == "FINISHED"
+    folder = tmp_path / "runs" / run_id
+    ends = [decode_document((folder / name).read_bytes(), "run_end", name) for name in ENDS]
+    assert [end["status"] for end in ends] == ["FAILED", "FINISHED"]
+
+
+ENDS = ("end.json", "end-2.json")
+
+
+def _fail():
+    message = "The network is down"
+    raise StorageFault(message)
+
+
+def test_an_end_that_another_owner_leaves_while_one_is_sent_is_sent_too(outbox, monkeypatch):
+    outbox.put("runs/a/end.json", b"first")
+    create = MemoryStorage.create
+
+    def and_meanwhile(self, path, data, **options):
+        create(self, path, data, **options)
+        outbox.put("runs/a/end.json", b"second")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(MemoryStorage, "create", and_meanwhile)
+        outbox.look_through()
+    outbox.send()
+    assert outbox.storage.read("runs/a/end.json") == b"first"
+    assert outbox.storage.read("runs/a/end-2.json") == b"second"
+    assert outbox.waiting() == []
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_document_that_waits_is_not_replaced(outbox, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr("pathlib.Path.hardlink_to", lambda *_: _fail())
+    for data in (b"first", b"second", b"first", b"second"):
+        for name in ("run.json", "end.json"):
+            outbox.put(f"runs/a/{name}", data)
+    waiting = {path: (outbox.folder / path).read_bytes() for path in outbox.waiting()}
+    assert waiting == {
+        "runs/a/run.json": b"first",
+        "runs/a/end.json": b"first",
+        "runs/a/end-2.json": b"second",
+    }
+    assert not list(outbox.folder.rglob(".*"))
+
+
+@pytest.fixture
+def halfway(store, monkeypatch):
+    """A run, and a thread whose call has written its record and not come to its end yet.
+
+    It comes to its end when it may, or after half a second, if others wait for it meanwhile.
+    """
+    apply, written, may = RunState.apply, threading.Event(), threading.Event()
+
+    def slowly(state, record):
+        if record.body.get("values") == {"lr": 1} and not written.is_set():
+            written.set()
+            may.wait(0.5)
+        apply(state, record)
+
+    monkeypatch.setattr(RunState, "apply", slowly)
+    run = store.start_run("threads")
+    thread = threading.Thread(target=run.log_params, kwargs={"lr": 1})
+    thread.start()
+    written.wait()
+
+    def go_on():
+        may.set()
+        thread.join()
+
+    return run, go_on
+
+
+def test_the_end_says_what_the_records_say_when_threads_log_at_once(store, halfway):
+    run, go_on = halfway
+    run.log_params(lr=2)
+    go_on()
+    run.finish()
+    read = store.run(run.id)
+    assert [entry["value"] for entry in read.recorded.param("lr")][-1] == read.params["lr"]
+
+
+def test_a_param_whose_record_is_written_while_the_run_ends_is_in_what_it_ends_with(store, halfway):
+    run, go_on = halfway
+    run.finish()
+    go_on()
+    read = store.run(run.id)
+    assert [entry["value"] for entry in read.recorded.param("lr")] == [1]
+    assert read.params == {"lr": 1}
