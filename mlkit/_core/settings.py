@@ -1,6 +1,7 @@
 """What the environment says: where the default store, the cache and the spool are."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from mlkit.errors import InvalidInput
@@ -26,7 +27,7 @@ def cache_dir() -> Path:
     if named:
         return Path(named)
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "mlkit"
+    return (Path(base) if base else _home() / ".cache") / "mlkit"
 
 
 def spool_dir() -> Path:
@@ -38,7 +39,15 @@ def spool_dir() -> Path:
     if named:
         return Path(named)
     base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "mlkit" / "spool"
+    return (Path(base) if base else _home() / ".local" / "state") / "mlkit" / "spool"
+
+
+def _home() -> Path:
+    """Give the user's folder; where a user has none, as in some containers, a temporary one."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"mlkit-{os.getuid()}"
 
 
 def patience() -> float:

@@ -9,8 +9,9 @@ import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
-from struct import error as struct_error
 from typing import Any, Protocol, SupportsFloat
+
+from attrs import frozen
 
 from mlkit._core.clock import Clock
 from mlkit.errors import InvalidInput
@@ -29,16 +30,6 @@ KEYSETS = 4096
 
 _LARGEST = 1 << 63
 _EXACT = 1 << 53
-_NOT_PLAIN = (
-    KeyError,
-    IndexError,
-    AttributeError,
-    struct_error,
-    TypeError,
-    ValueError,
-    OverflowError,
-)
-
 
 _Keyset = tuple[int, int, int, Callable[..., bytes], "tuple[count[int], ...]"]
 """Of a list of keys: its number, its frame's word and size, its layout's pack, its counters."""
@@ -104,7 +95,7 @@ class SegmentWriter:
                 if steps.count(steps[0]) == len(steps):
                     step = steps[0]
             payload = pack(POINTS, number, step, self._clock(), *values.values())
-        except _NOT_PLAIN:
+        except Exception:  # noqa: BLE001 - a value's own code may raise anything; it is named there
             self._points_slowly(values, step, steps)
             return
         if self._write(HEADER.pack(word, crc32(payload)) + payload) != size:
@@ -156,7 +147,7 @@ class SegmentWriter:
             message = f"log_metrics takes a mapping of names to numbers, not {values!r}"
             raise InvalidInput(message, hint="Write log_metrics({'loss': 0.3}, step=1)")
         if step is not None:
-            at = dict.fromkeys(values, _step(step))
+            at = dict.fromkeys(values, as_step(step))
         else:
             at = dict(zip(values, steps or map(next, map(self._counter, values)), strict=True))
         now = self._clock()
@@ -165,8 +156,9 @@ class SegmentWriter:
         for key, value in values.items():
             try:
                 good[_key(key)] = _number(value)
-            except (TypeError, ValueError, OverflowError):
-                what = _shown(value) if isinstance(key, str) else "no name, which must be text"
+            except Exception:  # noqa: BLE001 - a value's own code may raise anything
+                named = isinstance(key, str) and key
+                what = _shown(value) if named else "no name, which must be text that isn't empty"
                 bad.append(f"{key!r} is {what}")
         for keys in self._together(good, at):
             number, _, _, pack, _ = self._keyset(keys)
@@ -228,7 +220,7 @@ def _cut_short() -> OSError:
 
 
 def _key(key: object) -> str:
-    if isinstance(key, str):
+    if isinstance(key, str) and key:
         return str(key)
     raise TypeError
 
@@ -243,12 +235,38 @@ def _number(value: object) -> float:
     return float(value)  # type: ignore[arg-type]  # what isn't a number raises here
 
 
-def _step(step: object) -> int | float:
-    """Give the step as an int where it is one, else as a float."""
+@frozen
+class _Refused:
+    """A value that is no number, and how it looks."""
+
+    shown: str
+
+
+def as_numbers(values: Mapping[str, object]) -> dict[str, Any]:
+    """Give the values as floats, and as what is refused those that are none."""
+    return {key: _as_number(value) for key, value in values.items()}
+
+
+def _as_number(value: object) -> "float | _Refused":
+    try:
+        return _number(value)
+    except Exception:  # noqa: BLE001 - a value's own code may raise anything
+        return _Refused(_shown(value))
+
+
+def as_step(step: object) -> int | float:
+    """Give the step as an int where it is one, else as a float.
+
+    Raises:
+        InvalidInput: It is no finite number.
+    """
     number = step
     item = getattr(step, "item", None)
     if callable(item):
-        number = item()
+        try:
+            number = item()
+        except Exception:  # noqa: BLE001 - a stranger's code; what it is, is told below
+            number = None
     if isinstance(number, int | float) and math.isfinite(number):
         if isinstance(number, float):
             return int(number) if number.is_integer() and abs(number) < _EXACT else number
@@ -259,6 +277,8 @@ def _step(step: object) -> int | float:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, _Refused):
+        return value.shown
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001 - a stranger's repr must not hide the real error

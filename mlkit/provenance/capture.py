@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from mlkit._core.clock import Clock
@@ -28,7 +29,7 @@ class Capture:
     def __init__(self, look: Callable[[], dict[str, Any]]) -> None:
         self._look = look
         self._facts: dict[str, Any] = {}
-        self._asked = threading.Event()
+        self._asked: SimpleQueue[None] = SimpleQueue()  # a signal's handler may put while it is put
         self._thread = threading.Thread(target=self._run, name="mlkit-provenance", daemon=True)
         with suppress(RuntimeError):  # no more threads, or the interpreter is about to end
             self._thread.start()
@@ -40,14 +41,15 @@ class Capture:
 
     def result(self) -> dict[str, Any]:
         """Give the facts, when they are there; waits for them, but not for ever."""
-        self._asked.set()
+        self._asked.put(None)
         if self._thread.ident is not None:
             self._thread.join(_PATIENCE)
         return self._facts
 
     def _run(self) -> None:
         # Looking takes the interpreter from whoever starts the run; let them get under way first.
-        self._asked.wait(_GRACE)
+        with suppress(Empty):
+            self._asked.get(timeout=_GRACE)
         with suppress(Exception):  # provenance is a help; its faults must not reach the training
             self._facts = self._look()
 

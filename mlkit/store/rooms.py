@@ -5,6 +5,7 @@ import stat
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
+from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import now_ns
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from mlkit.models.registry import Models
     from mlkit.monitoring.monitor import Monitor
 
-_pulse = Pulse(now_ns)
+_pulse = Pulse(monotonic_ns)
 _recorders = Recorders(now_ns)
 
 

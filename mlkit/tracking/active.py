@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, SupportsFloat
 
 from mlkit._core.masking import mask_text
-from mlkit.errors import InvalidInput
+from mlkit.errors import InvalidInput, NotFound
 from mlkit.metrics.records import Event
 from mlkit.tracking.artifact_verbs import ArtifactVerbs
 from mlkit.tracking.context import current_run, set_current
@@ -43,7 +43,6 @@ class ActiveRun(ArtifactVerbs):
         name: Its name, if it has one.
         parent_id: The run within which it was started, if there was one.
         store_id: The id of the store that it is written to.
-        outer: The run that was current when this one was started, and is again after it.
         health: What became of calls that the storage didn't take.
         cell: The notebook's cell that started it, and which execution of it; None elsewhere.
         recorder: What records unasked where the run comes from; None where that is off.
@@ -94,11 +93,14 @@ class ActiveRun(ArtifactVerbs):
             appends=around.storage.capabilities.append,
             durable=durable,
         )
-        self.outer = current_run()
+        self._outer = current_run()
+        if self._outer is not None:
+            _ = self._outer.outer  # lets go of those that are over
         self._terminations = around.terminations()
         self._ending = threading.Lock()
         self._over = threading.Event()
         self._status: str | None = None
+        self._told = False
         live[self.store_id, self.id] = self
 
     # Params, metrics, tags, notes
@@ -140,7 +142,14 @@ class ActiveRun(ArtifactVerbs):
         self._event("tags", {"values": plain_tags(tags or {}) | plain_tags(more)})
 
     def note(self, text: str) -> None:
-        """Add a note to the run."""
+        """Add a note to the run.
+
+        Raises:
+            InvalidInput: It is no text.
+        """
+        if not isinstance(text, str):
+            message = f"A note is text, not {text!r}"
+            raise InvalidInput(message, hint="Write run.note('…')")
         self._event("note", {"text": mask_text(text)})
 
     @property
@@ -244,9 +253,13 @@ class ActiveRun(ArtifactVerbs):
 
     def heartbeat(self) -> None:
         """Say that the run still lives; a background thread does it twice a minute."""
-        if self._status is None and (self.owns or self._journal.has_begun):
-            self._journal.look()
-            self._event("heartbeat", {})
+        if self._status is not None:
+            return
+        if not self.owns and self._around.storage.capabilities.append and self._is_over():
+            self.finish()  # a worker that is kept for other work holds nothing of it any longer
+            return
+        self._journal.look()
+        self._event("heartbeat", {})
 
     def finish(self, status: str = "FINISHED", *, error: str = "") -> None:
         """End the run, after what it logged is in the store; a second call does nothing.
@@ -297,6 +310,23 @@ class ActiveRun(ArtifactVerbs):
         return self._status is not None
 
     @property
+    def has_begun(self) -> bool:
+        """Whether this process has written to the run."""
+        return self._journal.has_begun
+
+    @property
+    def outer(self) -> "ActiveRun | None":
+        """The run that was current when this one was started; past those that are over."""
+        while self._outer is not None and self._outer.finished:
+            self._outer = self._outer.outer
+        return self._outer
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether a thread is ending the run in this moment."""
+        return self._ending.locked() and not self.ended
+
+    @property
     def ended(self) -> bool:
         """Whether all is done that `finish` does."""
         return self._over.is_set()
@@ -332,12 +362,21 @@ class ActiveRun(ArtifactVerbs):
         return join, (self._around.reopen, self.store_id, dict(self._earlier.head))
 
     def __repr__(self) -> str:
-        return f"<ActiveRun {self.name or self.id} of {self.experiment!r}>"
+        named = f" {self.name!r}" if self.name else ""
+        return f"<ActiveRun{named} of {self.experiment!r}, id {self.id}>"
 
     def _event(self, name: str, body: Mapping[str, Any]) -> None:
-        with self._overhead:
+        with self._overhead, self._journal.lock:  # so what it ends with is what is written
             self._journal.event(name, body)
             self._state.apply(Event(name, self._around.clock(), body))
+
+    def _is_over(self) -> bool:
+        """Tell whether the process that owns the run has ended it."""
+        try:
+            self._around.storage.stat(f"{self._folder}/end.json")
+        except NotFound:
+            return False
+        return True
 
     def _inputs(self) -> list[dict[str, Any]]:
         return [link for link in self._state.inputs if link["kind"] == "dataset"]
@@ -366,18 +405,23 @@ class ActiveRun(ArtifactVerbs):
                 self._event("error", {"traceback": mask_text(error)})
             if self.recorder is not None:
                 self.recorder.end()
-        self._status = status
+            self._status = status  # the first one stays, however often the end is asked for
         self._journal.close()
 
     def _end(self, status: str, error: str) -> None:
         """Write the last records, send what waits, and write the document that ends the run."""
         self._close(status, error)
+        if self._told:  # and only what it covers had still to be sent, when that was interrupted
+            self._ship()
+            self._over.set()
+            self._around.ended()
+            return
         for key, (_, step, value) in self._journal.newest().items():
             self._state.take(key, step, value)
         ending = Ending(
             run_id=self.id,
             writer=self._journal.writer,
-            status=status,
+            status=str(self._status),
             state=self._state,
             segments={**self._earlier.segments, **self._journal.segments},
             records={**self._earlier.records, **self._journal.records},
@@ -389,8 +433,10 @@ class ActiveRun(ArtifactVerbs):
             self._ship()
             waits = any(self._around.outbox.waiting(self._folder))
             ending.write(self._around, number=number, waits=waits, durable=self._durable)
+            self._told = True
         else:  # it goes the way of all that it covers, as the last
             ending.write(self._around, number=number, waits=True, durable=self._durable)
+            self._told = True
             say_what_stays(self.id, self._ship(), self._around)
         self._over.set()
         self._around.ended()

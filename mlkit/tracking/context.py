@@ -38,7 +38,7 @@ def require_run(verb: str) -> "ActiveRun":
         message = f"mlkit.{verb} was called while no run is active"
         hint = (
             f"Write: with mlkit.start_run('experiment') as run: run.{verb}(…). "
-            "A new thread has no current run: hand it the run"
+            "Threads and worker processes have no current run of their own: hand them the run"
         )
         raise NoActiveRun(message, hint=hint)
     return run

@@ -16,11 +16,13 @@ from mlkit._core.forking import renew_after_fork
 from mlkit._core.ids import token
 from mlkit.errors import RunFinished, StorageFault
 from mlkit.metrics.records import FORMAT
-from mlkit.metrics.writer import SegmentWriter
+from mlkit.metrics.writer import SegmentWriter, as_numbers, as_step
 from mlkit.tracking.health import Health
 from mlkit.tracking.liveness import identity
 from mlkit.tracking.places import Nowhere, Place, Places
 from mlkit.tracking.ranks import rank
+
+_LARGEST_COUNTED = 1 << 62
 
 
 class Journal:
@@ -36,6 +38,7 @@ class Journal:
         segments: The names of the segments that are closed, with their sizes.
         records: The same with the number of their records.
         spent: How long calls took, in nanoseconds.
+        lock: Is held by the thread that writes; held by a caller, what it does is one with that.
 
     Args:
         folder: The run's folder in the store.
@@ -74,9 +77,11 @@ class Journal:
         self.segments: dict[str, int] = {}
         self.records: dict[str, int] = {}
         self.spent = 0
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._numbers = count(1)
-        self._counters = {key: count(int(step) + 1) for key, step in steps.items()}
+        self._counters = {
+            key: count(int(step) + 1) for key, step in steps.items() if abs(step) < _LARGEST_COUNTED
+        }
         self._name = ""
         self._places = self._all_places.all()
         self._segment: SegmentWriter | _Unopened | _Finished = _Unopened(self)
@@ -84,7 +89,17 @@ class Journal:
     def points(self, values: Mapping[str, SupportsFloat], step: float | None) -> None:
         """Write points; see `SegmentWriter.points`."""
         began = perf_counter_ns()
-        with self._lock:
+        try:
+            for value in values.values():
+                kind = type(value)
+                if kind is not float and kind is not int:  # code of the user's, which may wait long
+                    values = as_numbers(values)
+                    break
+        except AttributeError:
+            pass  # no mapping, as the writer says
+        if step is not None and type(step) is not int and type(step) is not float:
+            step = as_step(step)
+        with self.lock:
             try:
                 self._segment.points(values, step)
             except OSError as error:
@@ -95,7 +110,7 @@ class Journal:
 
     def event(self, name: str, body: Mapping[str, Any]) -> None:
         """Write an event; see `SegmentWriter.event`."""
-        with self._lock:
+        with self.lock:
             self._again(lambda: self._segment.event(name, body))
 
     def _again(self, write: Callable[[], None]) -> None:
@@ -108,7 +123,7 @@ class Journal:
 
     def newest(self) -> dict[str, tuple[int, float, float]]:
         """Give time, step and value of the last point of each key that this process has logged."""
-        with self._lock:
+        with self.lock:
             newest = dict(self._newest)
             if isinstance(self._segment, SegmentWriter):
                 newest.update(self._segment.last())
@@ -119,14 +134,14 @@ class Journal:
 
         After a fault the next one is tried in the store again.
         """
-        with self._lock:
+        with self.lock:
             if isinstance(self._segment, SegmentWriter):
                 self._retire(self._segment)
                 self._places = self._all_places.all()
 
     def look(self) -> None:
         """Look whether the segment's file is still there; of a deleted one the content is saved."""
-        with self._lock:
+        with self.lock:
             segment = self._segment
             if isinstance(segment, SegmentWriter) and self._is_saved(segment):
                 self._segment = _Unopened(self)
@@ -134,7 +149,7 @@ class Journal:
 
     def close(self) -> None:
         """End the journal; what is written later raises RunFinished."""
-        with self._lock:
+        with self.lock:
             if isinstance(self._segment, SegmentWriter):
                 self._retire(self._segment)
             self._segment = _Finished(self.folder)
@@ -151,7 +166,7 @@ class Journal:
 
     def open(self) -> SegmentWriter:
         """Open a segment at the first place that takes one, and give its writer."""
-        with self._lock:
+        with self.lock:
             self._begun()
             while self._places:
                 name = f"{self.folder}/{self.writer}-{next(self._numbers)}.seg"
@@ -220,7 +235,10 @@ class Journal:
         self._health.fault(error, self._kept() if self._places else lost)
 
     def _kept(self) -> str:
-        return f"what it logs is kept in {self._waiting} and sent when the run flushes or finishes"
+        return (
+            f"what it logs is kept in {self._waiting} until the store takes it again: the end of "
+            "the run sends it, or the next run on this machine, or mlkit sync"
+        )
 
     def renew(self) -> None:
         """Become a writer of its own in a forked child; the parent keeps its segment."""

@@ -43,8 +43,10 @@ def is_lost(owner: Mapping[str, Any], *, newest: int, appends: bool, now: int) -
     silent = now - newest > quiet * _PATIENCE * _SECOND
     if owner.get("host") != _host():
         return silent
-    start = owner.get("process_start")
-    return _start_of(owner["pid"]) != start if start else silent
+    start, pid = owner.get("process_start"), owner.get("pid")
+    if not isinstance(pid, int):  # nobody of ours
+        return silent
+    return _start_of(pid) != start if start else silent
 
 
 @cache

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from mlkit.errors import StorageFault
+
 if TYPE_CHECKING:
     from mlkit.tracking.active import ActiveRun
 
@@ -18,9 +20,16 @@ def join(reopen: Callable[[], Any], store_id: str, head: Mapping[str, Any]) -> "
         reopen: Opens the store.
         store_id: The store's id.
         head: What the run's first document says.
+
+    Raises:
+        StorageFault: The store isn't there in this process.
     """
     run = live.get((store_id, head["id"]))
-    if run is not None and not run.finished:
+    if run is not None and (run.owns or not run.finished):
         return run
-    joined: ActiveRun = reopen().runs.join(head)
+    store = reopen()
+    if store.id != store_id:
+        message = f"There is another store at {store.url} than that of run {head['id']}"
+        raise StorageFault(message, hint="Mount the store's folder on this machine too")
+    joined: ActiveRun = store.runs.join(head)
     return joined

@@ -10,6 +10,7 @@ it finds it gone and puts all of it here again.
 """
 
 import fcntl
+import json
 import os
 import re
 import time
@@ -216,6 +217,9 @@ class Outbox:
                     elsewhere.append(path)
                 if isinstance(file, _Held):
                     continue
+                if self._is_early(path, file):
+                    elsewhere.append(path)
+                    continue
                 try:
                     self._send(path, file, progress or _unseen)
                 except Corrupt as error:  # those behind it are sent all the same
@@ -260,6 +264,17 @@ class Outbox:
                 message = f"{path} in the store isn't the one that waits in {self.folder}"
                 raise Corrupt(message, hint="Compare the two, then remove one")
             name = another
+
+    def _is_early(self, path: str, file: BinaryIO) -> bool:
+        """Tell whether a document ends a run of which it covers a segment that still waits here."""
+        if _END.fullmatch(path) is None:
+            return False
+        covered: object = None
+        with suppress(ValueError, TypeError, KeyError):  # nobody's document: it isn't sent for long
+            covered = json.loads(file.read())["segments"]
+        file.seek(0)
+        folder = (self.folder / path).parent
+        return isinstance(covered, dict) and any((folder / name).exists() for name in covered)
 
     def _is_created(self, path: str, data: bytes) -> bool:
         """Create a document, and tell whether the store holds it now: this one and no other."""

@@ -10,18 +10,19 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 
 from attrs import define
 
 from mlkit._core.clock import Clock
-from mlkit.errors import RunFinished
 from mlkit.tracking.active import ActiveRun
 from mlkit.tracking.liveness import HEARTBEAT_SECONDS, SENDING_SECONDS
 from mlkit.tracking.termination import Termination
 
 TICK = 5.0
 _GROWTH = 1.6
+_LAST_WAIT = 30.0
 
 
 @define
@@ -54,7 +55,8 @@ class Pulse:
         """Look after a run until it has ended."""
         now = self._clock() / 1e9
         self._beats[run] = _Beat(now, now)
-        self.termination.install()
+        if run.owns:  # a worker that only joins a run has nothing to end, and may be killed at once
+            self.termination.install()
         self.ensure()
 
     def ensure(self) -> None:
@@ -65,6 +67,7 @@ class Pulse:
         if not self._at_exit:
             self._at_exit = True
             atexit.register(self.stop)
+        _at_end_of_worker(self.stop)
         with suppress(RuntimeError):  # the interpreter is exiting, which ends the runs anyway
             threading.Thread(target=self._run, name="mlkit-pulse", daemon=True).start()
 
@@ -75,6 +78,10 @@ class Pulse:
         alive = list(self._beats)  # at once, since other threads start runs
         return sorted(alive, key=lambda run: run.id)
 
+    def forget(self, run: ActiveRun) -> None:
+        """Look no more after a run that could not be started."""
+        self._beats.pop(run, None)
+
     def ended(self) -> None:
         """Take note that a run has ended."""
         self.termination.restore()
@@ -84,17 +91,21 @@ class Pulse:
         now = self._clock() / 1e9
         for run in self.runs():
             beat = self._beats.get(run)
-            if beat is not None:
-                with suppress(OSError, RunFinished):  # counted by the run; another may end it
+            if beat is not None and (run.owns or run.has_begun):  # not what a fork inherited
+                with suppress(Exception):  # it is the run's; the others must live on
                     self._beat(run, beat, now)
 
     def stop(self) -> None:
         """End the runs that were left open, as the interpreter does when it exits."""
         error = _died_of()
-        for run in reversed(self.runs()):  # a child before its parent
-            trace = "".join(traceback.format_exception(error)) if error else ""
-            with suppress(OSError):  # of a strict run; the others must end too
+        runs = [run for run in self.runs() if run.owns or run.has_begun]
+        for run in reversed(runs):  # a child before its parent
+            trace = "".join(traceback.format_exception(error)) if error and run.owns else ""
+            with suppress(Exception):  # of a strict run, or of warnings; the others must end too
                 run.finish(run.status_after(error), error=trace)
+        for run in runs:
+            if run.is_ending:  # by another thread, which the interpreter would stop
+                run.wait(_LAST_WAIT)
 
     def _beat(self, run: ActiveRun, beat: _Beat, now: float) -> None:
         if run.recorder is not None:
@@ -112,6 +123,13 @@ class Pulse:
         while True:
             tick.wait(TICK)
             self.beat()
+
+
+def _at_end_of_worker(stop: Callable[[], None]) -> None:
+    """Have it called when a process of multiprocessing ends, which leaves out what atexit has."""
+    util, process = map(sys.modules.get, ("multiprocessing.util", "multiprocessing.process"))
+    if util is not None and process is not None and process.parent_process() is not None:
+        util.Finalize(None, stop, exitpriority=10)
 
 
 def _died_of() -> BaseException | None:

@@ -272,7 +272,8 @@ class Run:
                 yield Problem(self._folder, f"{what} {artifact.name!r}: {error}")
 
     def __repr__(self) -> str:
-        return f"<Run {self.name or self.id} of {self.experiment!r}: {self.status}>"
+        named = f" {self.name!r}" if self.name else ""
+        return f"<Run{named} of {self.experiment!r}: {self.status}, id {self.id}>"
 
     # Reading
 
@@ -329,7 +330,8 @@ class Run:
             Corrupt: A document or segment was damaged.
             NewerFormat: A newer mlkit wrote it.
         """
-        _ = self.status, self.started_at
+        with self._understood("its documents"):
+            _ = self.status, self.started_at
 
     def _require_whole(self) -> None:
         """Raise when the end of the run covers more than is here."""
@@ -349,7 +351,8 @@ class Run:
         path = f"{self._folder}/{name}"
         document = decode_document(self._storage.read(path), kind, path)
         needed = _HEAD if kind == "run" else _END
-        for field, shape in needed.items():
+        shapes = needed | {name: shape for name, shape in _LATER.items() if name in document}
+        for field, shape in shapes.items():
             if not isinstance(document.get(field), shape):
                 message = f"{path} has no usable field {field!r}"
                 raise Corrupt(message, hint="It wasn't written by mlkit, or was tampered with")
@@ -360,14 +363,30 @@ class Run:
         """Raise Corrupt for what proves itself but isn't what it must be."""
         try:
             yield
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             if isinstance(error, MlkitError):
                 raise
             message = f"Run {self.id} can't be understood from {what}: {error!r}"
             raise Corrupt(message) from error
 
 
-_HEAD = {"id": str, "experiment": str, "tags": dict, "started_at": str, "user": str, "owner": dict}
+_HEAD = {
+    "id": str,
+    "experiment": str,
+    "tags": dict,
+    "started_at": str,
+    "user": str,
+    "owner": dict,
+    "appends": bool,
+}
+_LATER = {  # that not every writer of the format wrote
+    "health": dict,
+    "overhead": float,
+    "provenance": dict,
+    "records": dict,
+    "sources": dict,
+    "steps": dict,
+}
 _END = {
     "writer": str,
     "status": str,

@@ -43,7 +43,7 @@ class Recorded:
             where they were too many.
         """
         pieces = []
-        for event in self._named("output"):
+        for event in self._named("printed"):
             if stream is None or event.body["stream"] == stream:
                 left_out = event.body.get("left_out", 0)
                 pieces.append(f"[{left_out:,} lines left out]\n" * bool(left_out))

@@ -4,6 +4,7 @@ All of it is a help to whoever reads the run later. So a fault of it costs nothi
 have told, and nothing of it keeps the training waiting for more than a moment.
 """
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -118,6 +119,7 @@ class Recorder:
     def __init__(self, run: "ActiveRun", shared: Recorders, *, log: Log, keep: Keep) -> None:
         self.output = OutputLog()
         self._run = run
+        self._pid = os.getpid()  # a forked child adds its output, and nothing else
         self._shared = shared
         self._log = log
         self._keep = keep
@@ -148,7 +150,11 @@ class Recorder:
             self._shared.refresh()
             self._provenance(wait=False)
             self._output(everything=False)
-            if self._sampler is not None and now - self._sampled >= _SAMPLING_SECONDS:
+            if (
+                self._sampler is not None
+                and self._pid == os.getpid()
+                and now - self._sampled >= _SAMPLING_SECONDS
+            ):
                 self._sampled = now
                 self._load(self._sampler.sample())
 
@@ -166,7 +172,7 @@ class Recorder:
     def _provenance(self, *, wait: bool) -> None:
         """Write where the run comes from, once that is known."""
         capture = self._capture
-        if capture is None or not (wait or capture.done):
+        if capture is None or self._pid != os.getpid() or not (wait or capture.done):
             return
         if not self._told:
             self._told = True
@@ -188,7 +194,7 @@ class Recorder:
     def _output(self, *, everything: bool) -> None:
         for chunk in self.output.take(everything=everything):
             body = {"stream": chunk.stream, "text": chunk.text}
-            self._log("output", body | ({"left_out": chunk.left_out} if chunk.left_out else {}))
+            self._log("printed", body | ({"left_out": chunk.left_out} if chunk.left_out else {}))
 
     def _load(self, sample: Mapping[str, float]) -> None:
         """Log the load of this machine; those of other machines than the owner's by their rank."""

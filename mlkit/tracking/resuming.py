@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from mlkit.errors import InvalidInput
 from mlkit.tracking.ranks import rank
 
 MODES = ("allow", "never", "must", "auto")
+_ID = re.compile(r"[0-9a-f-]{4,36}")
 UNFINISHED = frozenset({"FAILED", "KILLED", "LOST"})
 
 
@@ -49,6 +51,9 @@ class Wish:
             if run_id is not None:
                 message = f"resume={resume!r} is no way to go on with run {run_id}"
                 raise InvalidInput(message, hint=f"Use one of {', '.join(MODES)}")
+            if not (isinstance(resume, str) and _ID.fullmatch(resume)):
+                message = f"resume={resume!r} is neither a run's id nor a way to go on"
+                raise InvalidInput(message, hint=f"Use an id, or one of {', '.join(MODES)}")
             return cls(resume, "must")
         if resume == "must" and run_id is None:
             message = "resume='must' doesn't say which run"

@@ -75,6 +75,9 @@ class Runs:
         if not isinstance(experiment, str) or not experiment.strip():
             message = f"{experiment!r} can't be the name of an experiment"
             raise InvalidInput(message, hint="Use text that isn't empty")
+        if name is not None and not isinstance(name, str):
+            message = f"{name!r} can't be the name of a run"
+            raise InvalidInput(message, hint="Use text, or leave it out")
         overhead = Overhead()
         with overhead:
             cell = current_cell()
@@ -85,8 +88,12 @@ class Runs:
             run = self._begun(beginning, wish, durable=durable)
             run.cell = cell
             self._pulse.watch(run)
-            if captures() if capture is None else capture:
-                run.record(self._recorders)
+            try:
+                if captures() if capture is None else capture:
+                    run.record(self._recorders)
+            except BaseException:  # a fault of a strict run, which nobody will get
+                self._pulse.forget(run)
+                raise
             set_current(run)
         run.spend(overhead.nanoseconds)
         return run
@@ -111,11 +118,21 @@ class Runs:
             NotFound: There is none.
             InvalidInput: Several runs begin like this.
         """
+        if not isinstance(run_id, str):
+            message = f"{run_id!r} can't be the id of a run"
+            raise InvalidInput(message, hint="Use text, such as the id of a run that you started")
         if is_uuid7(run_id):
             run = self._run(run_id)
             if run.exists:
                 return run
         found = [known for known in self.ids() if known.startswith(run_id)]
+        if found == [run_id]:
+            message = f"Run {run_id} has no beginning: only parts of others in it are in the store"
+            hint = (
+                "The process that begins it (rank 0) hasn't come yet, or what it wrote waits on "
+                "its machine: run mlkit sync there"
+            )
+            raise NotFound(message, hint=hint)
         if len(found) == 1 and len(run_id) >= _SHORTEST:
             return self._run(found[0])
         if len(found) > 1:

@@ -13,6 +13,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from mlkit._core.forking import renew_after_fork
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -34,37 +36,48 @@ class Termination:
 
     def __init__(self, runs: "Callable[[], list[ActiveRun]]") -> None:
         self._runs = runs
-        self._before: Any = None
-        self._pid = 0
+        self._installed: list[tuple[Any, Any]] = []  # each handler of ours, and the one before it
         self.count = 0
+        renew_after_fork(self)
+
+    def renew(self) -> None:
+        """Give the signal back in a forked child, which ends no run of its parent.
+
+        A worker that waits for a lock in the kernel would never get to a handler in Python.
+        """
+        while self._installed and signal.getsignal(signal.SIGTERM) is self._installed[-1][0]:
+            _, before = self._installed.pop()
+            with suppress(ValueError):  # not from the main thread, which this one is by now
+                signal.signal(signal.SIGTERM, before)
 
     def install(self) -> None:
         """Take the signal, unless the program ignores it."""
         if threading.current_thread() is not threading.main_thread():
             return
-        self._pid = os.getpid()
         current = signal.getsignal(signal.SIGTERM)
-        if current not in (self._handle, signal.SIG_IGN, None):
-            self._before = current
-            signal.signal(signal.SIGTERM, self._handle)
+        ours = bool(self._installed) and current is self._installed[-1][0]
+        if ours or current in (signal.SIG_IGN, None):
+            return
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self._handle(number, frame, current)
+
+        self._installed.append((handle, current))
+        signal.signal(signal.SIGTERM, handle)
 
     def restore(self) -> None:
         """Give the signal back when no run is alive, unless somebody has taken it since."""
-        if (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGTERM) == self._handle
-            and not self._runs()
-        ):
-            signal.signal(signal.SIGTERM, self._before)
+        if threading.current_thread() is threading.main_thread() and not self._runs():
+            self.renew()
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None, before: Any) -> None:
         self.count += 1
-        if callable(self._before):
-            self._before(number, frame)
+        if callable(before):
+            before(number, frame)
             return
-        runs = self._runs() if os.getpid() == self._pid else []  # a forked child dies alone
+        runs = [run for run in self._runs() if run.owns]
         for run in reversed(runs):  # a child before its parent
-            with suppress(OSError):  # of a strict run; the others must end too
+            with suppress(Exception):  # of a strict run, or of warnings; the others must end too
                 run.finish("KILLED", error=REASON)
         if all(run.ended for run in runs):
             signal.signal(number, signal.SIG_DFL)

@@ -259,7 +259,9 @@ def test_records_of_later_versions_are_skipped():
 @given(
     st.lists(
         st.tuples(
-            st.dictionaries(st.text(max_size=3), st.floats(allow_nan=False), max_size=3),
+            st.dictionaries(
+                st.text(min_size=1, max_size=3), st.floats(allow_nan=False), max_size=3
+            ),
             st.none() | st.integers(-100, 100) | st.floats(-10, 10),
         ),
         max_size=20,

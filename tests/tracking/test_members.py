@@ -12,7 +12,7 @@ import joblib
 import pytest
 
 import mlkit
-from mlkit.errors import InvalidInput
+from mlkit.errors import InvalidInput, NotFound
 from mlkit.store.store import Store
 from mlkit.tracking.ranks import rank
 
@@ -162,6 +162,16 @@ def test_ranks_that_write_at_once_lose_nothing(tmp_path):
     run = Store(tmp_path / "s").run(run_id)
     assert run.metrics("loss").num_rows == 200
     assert len(list(Store(tmp_path / "s").runs)) == 1
+
+
+def test_a_run_whose_rank_0_never_came_says_so(store, monkeypatch):
+    run_id = mlkit.new_run_id()
+    monkeypatch.setenv("RANK", "1")
+    with store.start_run("ddp", run_id=run_id) as run:
+        run.log_metric("x", 1)
+    with pytest.raises(NotFound, match=r"has no beginning.*rank 0"):
+        store.run(run_id)
+    assert any("run.json" in problem.path for problem in store.runs.verify(run_id))
 
 
 def test_the_rank_is_what_the_launcher_says():

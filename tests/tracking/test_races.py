@@ -1,10 +1,13 @@
 """Promises about threads that log while a run is rolled, sent or finished by another."""
 
 import asyncio
+import copy
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 
 import pytest
 
@@ -14,6 +17,7 @@ from mlkit.storage.memory import MemoryStorage
 from mlkit.storage.protocol import Capabilities
 from mlkit.store.store import Store
 from mlkit.tracking.health import TrackingWarning
+from mlkit.tracking.members import live
 from mlkit.tracking.outbox import Outbox
 
 sent_only = pytest.mark.usefixtures("sent")
@@ -368,3 +372,114 @@ def test_senders_and_writers_of_one_outbox_lose_nothing(tmp_path):
     assert {storage.read(f"runs/a/w-{number}.seg") for number in range(300)} == {b"onetwo"}
     assert {storage.read(f"runs/b/{number}.json") for number in range(300)} == {b"whole"}
     assert list(outbox.waiting()) == []
+
+
+class Troubled:
+    """A number whose own code fails, as one does that must be fetched first."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __float__(self):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [TimeoutError("late"), RuntimeError("no grad"), OSError(5, "io")])
+def test_a_value_whose_own_code_fails_is_named_and_is_no_fault_of_the_store(tmp_path, error):
+    store = Store(tmp_path / "s")
+    with store.start_run("values") as run:
+        for value in (Troubled(error), [Troubled(error)]):
+            with pytest.raises(InvalidInput, match="'lazy' is"):
+                run.log_metrics({"loss": 0.5, "lazy": value}, step=1)
+    assert run.health.faults == 0
+    assert store.run(run.id).metrics("loss").num_rows == 2
+
+
+def test_a_value_that_takes_long_keeps_no_other_thread_waiting(tmp_path):
+    fetching, fetched = threading.Event(), threading.Event()
+
+    class Slow:
+        def __float__(self):
+            fetching.set()
+            fetched.wait(60)
+            return 1.0
+
+    store = Store(tmp_path / "s")
+    run = store.start_run("slow")
+    thread = threading.Thread(target=run.log_metrics, args=({"slow": Slow()},))
+    thread.start()
+    fetching.wait(60)
+    run.log_metric("quick", 2.0)
+    assert store.run(run.id).summary == {"quick": 2.0}
+    fetched.set()
+    thread.join()
+    run.finish()
+    assert store.run(run.id).summary == {"quick": 2.0, "slow": 1.0}
+
+
+def test_an_end_that_is_asked_for_again_keeps_its_first_status(sent, monkeypatch):
+    run = sent.start_run("interrupted")
+    run.log_metric("x", 1)
+    deliver = run._around.courier.deliver
+
+    def interrupted(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run._around.courier, "deliver", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.finish()
+    monkeypatch.setattr(run._around.courier, "deliver", deliver)
+    run.finish("KILLED")
+    assert sent.run(run.id).status == "FINISHED"
+    assert len([name for name in sent.run(run.id)._files if name.startswith("end")]) == 1
+
+
+def test_runs_that_overlap_are_let_go(tmp_path):
+    store = Store(tmp_path / "s")
+    kept = []
+    run = store.start_run("first")
+    for _ in range(20):
+        following = store.start_run("next")
+        run.finish()
+        kept.append(weakref.ref(run))
+        run = following
+    run.finish()
+    gc.collect()
+    assert sum(reference() is not None for reference in kept) <= 2
+
+
+def test_a_step_that_is_too_large_to_count_on_from_starts_the_count_anew(tmp_path):
+    store = Store(tmp_path / "s")
+    with store.start_run("steps") as run:
+        run.log_metrics({"a": 1}, step=1e300)
+        run.log_metrics({"b": 1}, step=2**63 - 1)
+    with store.start_run("steps", resume=run.id) as run:
+        run.log_metrics({"a": 2})
+        run.log_metrics({"b": 2})
+    assert store.run(run.id).metrics("b").column("step").to_pylist() == [2**63 - 1, 0]
+
+
+def test_a_finished_run_is_not_revived_by_a_copy(tmp_path):
+    with Store(tmp_path / "s").start_run("copied") as run:
+        pass
+    assert copy.deepcopy(run) is run
+
+
+def test_a_run_whose_store_is_not_there_is_not_written_elsewhere(tmp_path):
+    run = Store(tmp_path / "s").start_run("gone")
+    join, (reopen, _, head) = run.__reduce__()
+    live.clear()
+    with pytest.raises(StorageFault, match="another store"):
+        join(reopen, "another id", head)
+    run.finish()
+
+
+def test_a_worker_lets_go_of_runs_that_have_ended(tmp_path):
+    run = Store(tmp_path / "s").start_run("long")
+    member = Store(tmp_path / "s").runs.join(run._earlier.head)
+    member.log_metric("x", 1)
+    member.heartbeat()
+    assert not member.finished
+    run.finish()
+    member.heartbeat()
+    assert member.finished

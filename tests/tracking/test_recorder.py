@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,17 @@ def test_output_is_kept_without_secrets_and_progress_bars_are_folded(store, caps
     assert recorded.output("stderr") == "100%\n"
     assert sorted(recorded.output().splitlines()) == ["100%", "epoch 1", "password=[masked]"]
     assert capsys.readouterr().out == "epoch 1\npassword=hunter2\nafter\n"
+
+
+def test_what_is_printed_is_no_output_of_the_lineage(store, capsys):
+    with store.start_run("prints", capture=True) as run:
+        print("before")
+        run.recorder.beat(1000.0)
+        version = run.log_dataset("made", {"a": [1]})
+    read = store.run(run.id)
+    assert [link["ref"] for link in read.outputs] == [version.ref]
+    assert (read.datasets, read.models) == (("made:1",), ())
+    assert b"before" not in (Path(store.url) / "runs" / run.id / "end.json").read_bytes()
 
 
 def test_output_belongs_to_the_innermost_run(store, capsys):

@@ -49,6 +49,9 @@ def test_must_refuses_a_new_run(store):
         ({"run_id": 7}, "can't be the id of a run"),
         ({"resume": "must"}, "doesn't say which run"),
         ({"resume": "auto", "run_id": "01a20a5d-ef15-727c-a58d-b7d70efe8161"}, "finds the run"),
+        ({"resume": "alow"}, "must, auto"),
+        ({"resume": True}, "must, auto"),
+        ({"name": 3}, "can't be the name of a run"),
         ({"resume": "maybe", "run_id": "01a20a5d-ef15-727c-a58d-b7d70efe8161"}, "is no way"),
     ],
 )

@@ -93,6 +93,19 @@ def test_a_param_logged_again_keeps_its_history_and_the_last_value(store):
     assert read.recorded.param("other") == []
 
 
+def test_what_is_no_text_is_named(store):
+    with pytest.raises(InvalidInput, match="None can't be the id"):
+        store.run(None)
+    with store.start_run("bad") as run:
+        with pytest.raises(InvalidInput, match="A note is text, not 5"):
+            run.note(5)
+        with pytest.raises(InvalidInput, match="'' is no name"):
+            run.log_metrics({"": 1, "x": 2})
+    assert store.run(run.id).summary == {"x": 2.0}
+    assert run.id in repr(run)
+    assert run.id in repr(store.run(run.id))
+
+
 def test_flushing_a_store_that_appends_has_nothing_to_do(store):
     with store.start_run("flush") as run:
         for step in range(5):

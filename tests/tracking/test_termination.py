@@ -184,6 +184,49 @@ run.finish()
     assert (run.status, run.summary) == ("FINISHED", {"child": 1.0})
 
 
+HANDLERS = """
+import multiprocessing, signal, sys, mlkit
+def handler(run, mine):
+    run.log_metric("x", 1)
+    return signal.getsignal(signal.SIGTERM) == mine
+if __name__ == "__main__":
+    mine = getattr(signal, sys.argv[3])
+    signal.signal(signal.SIGTERM, mine)
+    run = mlkit.Store(sys.argv[1]).start_run("pool")
+    with multiprocessing.get_context(sys.argv[2]).Pool(2) as pool:
+        print(all(pool.starmap(handler, [(run, mine)] * 8)))
+    run.finish()
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "mine"),
+    [("fork", "SIG_DFL"), ("fork", "default_int_handler"), ("spawn", "SIG_DFL")],
+)
+def test_workers_are_ended_by_the_signal_as_if_there_were_no_run(tmp_path, how, mine):
+    # With a handler in Python, a worker that waits for a lock in the kernel may never end.
+    script = tmp_path / "script.py"
+    script.write_text(HANDLERS)
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "s", how, mine],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout == "True\n"
+    assert the_run(tmp_path / "s").metrics("x").num_rows == 8
+
+
+@pytest.fixture
+def _of_the_program():
+    """A handler of the program's own."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("_of_the_program")
 def test_the_signal_is_given_back_when_no_run_is_alive(store):
     before = signal.getsignal(signal.SIGTERM)
     outer, inner = store.start_run("outer"), store.start_run("inner")
@@ -207,6 +250,22 @@ def test_a_handler_that_was_set_after_ours_stays(store):
         signal.signal(signal.SIGTERM, before)
 
 
+def test_a_handler_that_calls_the_one_before_it_calls_ours_once(tmp_path):
+    body = """
+first = store.start_run("first")
+before = signal.getsignal(signal.SIGTERM)
+def chained(number, frame):
+    print("chained", flush=True)
+    before(number, frame)
+signal.signal(signal.SIGTERM, chained)
+second = store.start_run("second")
+wait()
+"""
+    code, out, _ = run_until([signal.SIGTERM], body, tmp_path / "s")
+    assert (code, out) == (-signal.SIGTERM, "chained\n")
+    assert [run.status for run in Store(tmp_path / "s").runs] == ["KILLED"] * 2
+
+
 def test_nothing_is_installed_off_the_main_thread(store):
     before = signal.getsignal(signal.SIGTERM)
     seen = []
@@ -226,7 +285,7 @@ def test_a_strict_run_that_cannot_end_does_not_keep_the_others_from_it(monkeypat
     ended = []
 
     class Run:
-        ended = True
+        ended = owns = True
 
         def __init__(self, name):
             self.name = name
@@ -240,8 +299,6 @@ def test_a_strict_run_that_cannot_end_does_not_keep_the_others_from_it(monkeypat
     monkeypatch.setattr(os, "kill", lambda pid, number: died.append((pid, number)))
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     termination = Termination(lambda: [Run("first"), Run("strict")])
-    termination.install()
-    termination._before = signal.SIG_DFL
-    termination._handle(signal.SIGTERM, None)
+    termination._handle(signal.SIGTERM, None, signal.SIG_DFL)
     assert ended == [("strict", "KILLED"), ("first", "KILLED")]
     assert died == [(os.getpid(), signal.SIGTERM)]
