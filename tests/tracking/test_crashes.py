@@ -330,6 +330,8 @@ def play(scene, folder, at, how):
         if seen_code == 0:
             return code
         notes += seen
+    left = [*folder.rglob("*"), *Path(os.environ["MLKIT_SPOOL"]).rglob("*")]
+    notes += [f"{place} {place.stat().st_size}" for place in left if place.is_file()]
     sys.exit("\n".join([f"{scene}: {how} {at}", *notes]))
 
 
