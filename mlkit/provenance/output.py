@@ -15,6 +15,7 @@ ALL_KEPT = 1_048_576  # characters
 KEPT_PER_TAKE = 4_096  # characters, after that
 _QUEUED = 65_536  # characters that may wait to be folded
 _QUEUED_WRITES = 4_096
+_LARGEST_WRITE = ALL_KEPT + 2 * _QUEUED  # characters of one write
 _PATIENCE = 1.0  # seconds
 _KEY_BEGINS = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")
 _KEY_ENDS = re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY-----")
@@ -78,6 +79,9 @@ class OutputLog:
             stream: `stdout` or `stderr`.
             text: Any text: lines, parts of lines, progress bars.
         """
+        if len(text) > _LARGEST_WRITE:  # more than is ever kept of it
+            self._left_out += text.count("\n", ALL_KEPT, -_QUEUED)
+            text = f"{text[:ALL_KEPT]}\n{text[-_QUEUED:]}"
         self._queue.append((stream, text))
         self._waiting += len(text)
         if self._waiting < _QUEUED and len(self._queue) < _QUEUED_WRITES:

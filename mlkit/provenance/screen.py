@@ -148,7 +148,8 @@ class Screen:
         if order in ("A", "F"):
             self._up(max(1, number))
         elif order in ("B", "E"):
-            for _ in range(min(max(1, number), _TALLEST)):
+            below = len(self._rows) - 1 - self._cursor  # a terminal stops at its bottom too
+            for _ in range(min(max(1, number), max(1, below))):
                 self._down()
         elif order == "K" and (self._at_start or number):
             self._rows[self._cursor] = ""

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import Clock
@@ -94,13 +95,14 @@ class Recorders:
 
     def _take(self, stream: str, text: str) -> None:
         """Give output to the run of this task or thread, else to the one that began last."""
+        began = perf_counter_ns()
         run = current_run()
         while run is not None and run.recorder not in self._open:
             run = run.outer
         newest = self._open[-1:]
         recorder = run.recorder if run is not None else newest[0] if newest else None
         if recorder is not None:
-            recorder.output.feed(stream, text)
+            recorder.take(stream, text, began)
 
 
 class Recorder:
@@ -139,6 +141,11 @@ class Recorder:
         if earlier:
             self._log("cells", {"cells": [_plain(cell) for cell in earlier]})
         self._cells.watch(self._cell)
+
+    def take(self, stream: str, text: str, began: int) -> None:
+        """Take output of the process, and count the time since `began` as the run's overhead."""
+        self.output.feed(stream, text)
+        self._run.spend(perf_counter_ns() - began)
 
     def beat(self, now: float) -> None:
         """Record what has come since the last time.

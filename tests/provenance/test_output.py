@@ -173,3 +173,19 @@ def test_a_forked_child_begins_with_nothing_and_isnt_stuck(log):
     log._lock.release()
     assert os.waitpid(child, 0)[1] == 0
     assert log.take() == [Chunk("stdout", "of the parent\n")]
+
+
+def test_a_write_of_more_than_is_ever_kept_is_cut_before_it_is_folded():
+    log = OutputLog()
+    log.feed("stdout", "x\n" * 4_000_000)
+    chunks = log.take(everything=True)
+    kept = sum(chunk.text.count("\n") for chunk in chunks)
+    left_out = sum(chunk.left_out for chunk in chunks)
+    assert sum(len(chunk.text) for chunk in chunks) < 1_100_000
+    assert abs(kept + left_out - 4_000_000) <= 2
+
+
+def test_a_cursor_that_is_sent_far_down_makes_no_lines():
+    log = OutputLog()
+    log.feed("stdout", "top\x1b[9999B" * 50)
+    assert sum(chunk.text.count("\n") for chunk in log.take(everything=True)) <= 51
