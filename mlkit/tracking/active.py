@@ -22,15 +22,14 @@ from mlkit.tracking.overhead import Overhead
 from mlkit.tracking.params import plain_params, plain_tags
 from mlkit.tracking.places import Places
 from mlkit.tracking.state import LOAD
-from mlkit.tracking.surroundings import Earlier, Surroundings, link_to
+from mlkit.tracking.surroundings import Earlier, Surroundings
+from mlkit.tracking.version_verbs import VersionVerbs
 
 if TYPE_CHECKING:
-    from mlkit.data.version import DatasetVersion
-    from mlkit.models.package import ModelVersion
     from mlkit.tracking.recorder import Recorder, Recorders
 
 
-class ActiveRun(ArtifactVerbs):
+class ActiveRun(ArtifactVerbs, VersionVerbs):
     """A run that is being written. `Store.start_run` makes one; it is a context manager.
 
     Threads may share it. Other processes may log to it too, whether they were forked off or got
@@ -163,66 +162,6 @@ class ActiveRun(ArtifactVerbs):
     def overhead(self) -> float:
         """How many seconds the program has waited for calls of this run, in this process."""
         return (self._overhead.nanoseconds + self._journal.spent) / 1e9
-
-    # Datasets and models
-
-    def use_dataset(self, dataset: "str | DatasetVersion") -> "DatasetVersion":
-        """Read a dataset's version and record it as an input of the run.
-
-        Args:
-            dataset: A reference such as `flights:3`, or a version.
-
-        Raises:
-            NotFound: There is no such version.
-        """
-        version = self._around.datasets().get(dataset) if isinstance(dataset, str) else dataset
-        self._event("input", link_to("dataset", version))
-        return version
-
-    def log_dataset(self, name: str, data: Any, *, description: str = "") -> "DatasetVersion":
-        """Make data a version of a dataset, as an output of the run; see `Store.log_dataset`."""
-        with self._overhead:
-            version = self._around.datasets().log(
-                name, data, run_id=self.id, inputs=self._inputs(), description=description
-            )
-            self._event("output", link_to("dataset", version))
-        return version
-
-    def log_model(
-        self,
-        model: Any,
-        name: str,
-        *,
-        input_example: Any = None,
-        metrics: Mapping[str, float] | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> "ModelVersion":
-        """Make an object the next version of a model, as an output of the run.
-
-        Args:
-            model: The object.
-            name: The model's name.
-            input_example: A few rows of input, from which the signature is taken.
-            metrics: What is known of its quality, which gates look at. By default the last values
-                that the run has logged so far, so log them before the model.
-            tags: Labels of the version.
-
-        Raises:
-            InvalidName: The name can't be kept.
-            InvalidInput: The object can't be stored, or fails on the example.
-        """
-        with self._overhead:
-            version = self._around.models().save(
-                name,
-                model,
-                input_example=input_example,
-                metrics=self.summary if metrics is None else metrics,
-                run_id=self.id,
-                datasets=self._inputs(),
-                tags=tags,
-            )
-            self._event("output", link_to("model", version))
-        return version
 
     # Life
 
@@ -377,9 +316,6 @@ class ActiveRun(ArtifactVerbs):
         except NotFound:
             return False
         return True
-
-    def _inputs(self) -> list[dict[str, Any]]:
-        return [link for link in self._state.inputs if link["kind"] == "dataset"]
 
     def _ship(self) -> Delivery:
         """Send what waits, and count it as a fault when the store doesn't take all."""
