@@ -5,6 +5,7 @@ once and forks: a victim, which is killed at the first write, and a witness, whi
 left; then a victim that gets to the second write, and so on until one comes to its end.
 """
 
+import ctypes
 import importlib
 import io
 import os
@@ -30,6 +31,7 @@ from mlkit.store.root import open_root
 from mlkit.store.store import Store
 from mlkit.tracking.courier import Courier, Delivery
 
+PR_SET_CHILD_SUBREAPER = 36
 tell = os.write  # before it is wrapped
 
 
@@ -317,7 +319,20 @@ def in_child(act):
     os.close(mouth)
     with os.fdopen(ear, "rb") as told:
         lines = told.read().decode().splitlines()
-    return lines, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()
+    return lines, code
+
+
+def adopt():
+    """Become the parent of what a victim had started, to wait for it.
+
+    A program that is being started holds the files of its parent, and their locks, for a moment.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def play(scene, folder, at, how):
@@ -355,6 +370,7 @@ def load_all(scene, folder):
 
 def main():
     scene, folder = sys.argv[1], Path(sys.argv[2])
+    adopt()
     load_all(scene, folder / "first")
     for how in HOW[scene]:
         deaths = next(at for at in count() if play(scene, folder / f"{how}-{at}", at, how) == 0)
