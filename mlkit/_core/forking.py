@@ -1,6 +1,7 @@
 """What has locks is made anew in a forked child, where nobody would ever open them."""
 
 import os
+from contextlib import suppress
 from typing import Protocol
 from weakref import WeakSet
 
@@ -27,7 +28,8 @@ def renew_after_fork(thing: Renewable) -> None:
 
 def _in_child() -> None:
     for thing in tuple(_KNOWN):
-        thing.renew()
+        with suppress(Exception):  # one that can't be made anew leaves the others their locks
+            thing.renew()
 
 
 os.register_at_fork(after_in_child=_in_child)

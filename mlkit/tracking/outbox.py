@@ -41,6 +41,16 @@ Progress = Callable[[int], object]
 """Is told of bytes on their way, each time some were taken."""
 
 
+def sync_names(place: Path) -> None:
+    """Make the name of a file survive a power cut, and those of the folders above it."""
+    for folder in place.parents[:3]:  # a run's, that of all runs, and the root may be new
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def require_store(storage: Storage) -> None:
     """Raise when the store isn't there any more, as when its disk was unmounted.
 
@@ -134,9 +144,12 @@ class Outbox:
                     file.flush()
                     if durable:
                         os.fsync(file.fileno())
-                return _is_named(temporary, place)
+                named = _is_named(temporary, place)
             finally:
                 temporary.unlink(missing_ok=True)
+            if durable:
+                sync_names(place)
+            return named
 
         name: str | None = path
         while name is not None and not self._in_folder(name, create):

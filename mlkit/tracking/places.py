@@ -11,7 +11,7 @@ from mlkit.errors import NotFound
 from mlkit.storage.faulting import fault
 from mlkit.storage.protocol import Storage
 from mlkit.tracking.health import Health
-from mlkit.tracking.outbox import Outbox, require_store
+from mlkit.tracking.outbox import Outbox, require_store, sync_names
 
 if TYPE_CHECKING:
     from mlkit.metrics.writer import RawFile
@@ -135,12 +135,7 @@ class Places:
         """Give a file that syncs each write, in a durable run; memory has nothing to sync."""
         if not self._durable or place is None:
             return file
-        for folder in place.parents[:3]:  # the run's, that of all runs, and the root may be new
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        sync_names(place)
         return _Durable(file)
 
 
