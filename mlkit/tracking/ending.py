@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 
 from attrs import field, frozen
 
@@ -103,7 +104,8 @@ def say_what_stays(run_id: str, delivery: Delivery, around: Surroundings) -> Non
         f"{around.storage.url}{why} and stay in {around.outbox.folder}. The next run on this "
         f"machine sends them, and so does: mlkit sync --store {around.storage.url}"
     )
-    warnings.warn(message, TrackingWarning, stacklevel=2)
+    with suppress(ValueError, OSError):  # a daemon's standard error may be closed
+        warnings.warn(message, TrackingWarning, stacklevel=2)
 
 
 def status_of(error: BaseException | None) -> str:

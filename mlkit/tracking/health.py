@@ -5,7 +5,7 @@ Training doesn't die of a full disk. With `strict=True` it may, since then fault
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from attrs import define
 
@@ -55,7 +55,8 @@ class Health:
             message = (
                 f"The store doesn't take what this run logs: {error}. Training goes on; {where}"
             )
-            warnings.warn(message, TrackingWarning, stacklevel=2)
+            with suppress(ValueError, OSError):  # a daemon's standard error may be closed
+                warnings.warn(message, TrackingWarning, stacklevel=2)
 
     @contextmanager
     def guarded(self, where: str) -> Iterator[None]:

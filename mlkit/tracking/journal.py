@@ -83,6 +83,7 @@ class Journal:
             key: count(int(step) + 1) for key, step in steps.items() if abs(step) < _LARGEST_COUNTED
         }
         self._name = ""
+        self._said: Warning | None = None
         self._places = self._all_places.all()
         self._segment: SegmentWriter | _Unopened | _Finished = _Unopened(self)
 
@@ -117,9 +118,23 @@ class Journal:
         """Write a record, at the next place when one fails; the last place takes everything."""
         while True:
             try:
-                return write()
+                write()
             except OSError as error:
                 self._leave(error)
+            else:
+                return self.say()
+
+    def say(self) -> None:
+        """Raise a warning that the program wants raised, now that the record is kept."""
+        said, self._said = self._said, None
+        if said is not None:
+            raise said
+
+    def _fault(self, error: OSError, where: str) -> None:
+        try:
+            self._health.fault(error, where)
+        except Warning as said:  # as with `python -W error`
+            self._said = said
 
     def newest(self) -> dict[str, tuple[int, float, float]]:
         """Give time, step and value of the last point of each key that this process has logged."""
@@ -213,7 +228,7 @@ class Journal:
         try:
             size = segment.close()
         except OSError as error:  # what was written stays; the end doesn't vouch for its size
-            self._health.fault(error, "what was logged until then is where it was written")
+            self._fault(error, "what was logged until then is where it was written")
             return
         if self._name:
             name = self._name.rpartition("/")[2]
@@ -225,14 +240,14 @@ class Journal:
             if self._all_places.save(self._name, segment.file):
                 gone = FileNotFoundError(f"The file {self._name} was deleted while it was written")
                 self._places = self._places[-1:]  # the outbox, which has just taken the content
-                self._health.fault(gone, self._kept())
+                self._fault(gone, self._kept())
                 return True
         return False
 
     def _demote(self, error: OSError) -> None:
         del self._places[:1]
         lost = "what it logs is lost until there is room"
-        self._health.fault(error, self._kept() if self._places else lost)
+        self._fault(error, self._kept() if self._places else lost)
 
     def _kept(self) -> str:
         return (
@@ -257,9 +272,11 @@ class _Unopened:
 
     def points(self, values: Mapping[str, SupportsFloat], step: float | None) -> None:
         self._journal.open().points(values, step)
+        self._journal.say()
 
     def event(self, name: str, body: Mapping[str, Any]) -> None:
         self._journal.open().event(name, body)
+        self._journal.say()
 
 
 class _Finished:

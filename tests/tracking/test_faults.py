@@ -1,6 +1,8 @@
 """Promise: tracking never kills training; a fault is warned once, spooled, retried."""
 
 import itertools
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -268,3 +270,48 @@ def test_the_pulse_of_a_store_that_appends_writes_heartbeats(store, monkeypatch)
     assert names.count("heartbeat") == 3
     run.finish()
     run.heartbeat()
+
+
+def test_a_fault_that_cannot_be_said_costs_no_record(tmp_path):
+    program = """
+import sys, warnings
+import mlkit
+from mlkit.errors import StorageFault
+from mlkit.storage.local import LocalStorage
+store = mlkit.Store(sys.argv[1])
+def full(*_args, **_options):
+    raise StorageFault("No space left on device")
+open_append, LocalStorage.open_append = LocalStorage.open_append, full
+sys.stderr.close()
+run = store.start_run("daemon")
+for number in range(3):
+    run.log_metric("x", number)
+LocalStorage.open_append = open_append
+run.finish()
+print(run.health.faults, store.run(run.id).metrics("x").num_rows)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "s"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "1 3\n"
+
+
+@pytest.mark.parametrize("broken_from", ["the start", "the middle"])
+def test_a_warning_that_the_program_wants_raised_costs_no_record(store, monkeypatch, broken_from):
+    run = store.start_run("warned")
+    with monkeypatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        if broken_from == "the middle":
+            run.log_metric("x", 0)
+            patch.setattr(run._journal._segment, "_write", lambda data: 3)
+        else:
+            patch.setattr(
+                "mlkit.storage.local.LocalStorage.open_append",
+                lambda *_: (_ for _ in ()).throw(StorageFault("No space left on device")),
+            )
+        with pytest.raises(TrackingWarning):
+            run.log_metric("x", 1)
+        run.log_metric("x", 2)
+    run.finish()
+    values = store.run(run.id).metrics("x").column("value").to_pylist()
+    assert values[-2:] == [1.0, 2.0]
