@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Self, TypeVar, cast
+from typing import BinaryIO, Self, cast
 
 from attrs import frozen
 
@@ -17,12 +17,10 @@ from mlkit.errors import InvalidInput, NotFound
 from mlkit.objects.blobs import ROOT, Blobs, object_path
 from mlkit.tracking.content import odd, unreadable
 from mlkit.tracking.health import Health
-from mlkit.tracking.outbox import Outbox, require_store
+from mlkit.tracking.outbox import Outbox, in_folder, require_store
 
 _PIECE = 4 << 20
-_ATTEMPTS = 100
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
-Made = TypeVar("Made")
 
 
 class Keeper:
@@ -191,7 +189,7 @@ class Keeper:
         hasher = Hasher()
         size = 0
         try:
-            with _in_folder(place.parent, lambda: place.open("xb")) as file:
+            with in_folder(place.parent, lambda: place.open("xb")) as file:
                 for piece in pieces:
                     hasher.update(piece)
                     file.write(piece)
@@ -206,7 +204,7 @@ class Keeper:
 
     def _place(self, copy: "_Copy") -> None:
         target = self._outbox.folder / object_path(ROOT, copy.digest)
-        _in_folder(target.parent, lambda: copy.place.replace(target))
+        in_folder(target.parent, lambda: copy.place.replace(target))
 
 
 @frozen
@@ -278,19 +276,6 @@ class _Source:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-
-
-def _in_folder(folder: Path, act: Callable[[], Made]) -> Made:
-    """Do something in a folder, which a sender may be removing since it was empty."""
-    tries = 0
-    while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return act()
-        except (FileNotFoundError, FileExistsError):
-            tries += 1
-            if tries == _ATTEMPTS:
-                raise
 
 
 def _remove(place: Path) -> None:

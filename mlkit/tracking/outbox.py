@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
@@ -39,6 +40,19 @@ _BY_CONTENT = ("blobs/", "packs/")
 Made = TypeVar("Made")
 Progress = Callable[[int], object]
 """Is told of bytes on their way, each time some were taken."""
+
+
+def in_folder(folder: Path, act: Callable[[], Made]) -> Made:
+    """Do something in a folder of the outbox, which a sender may be removing since it was empty."""
+    tries = 0
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return act()
+        except (FileNotFoundError, FileExistsError):
+            tries += 1
+            if tries == _ATTEMPTS:
+                raise
 
 
 def sync_names(place: Path) -> None:
@@ -124,7 +138,8 @@ class Outbox:
                 raise
             return file
 
-        return self._in_folder(path, create)
+        place = self.folder / path
+        return in_folder(place.parent, lambda: create(place))
 
     def put(self, path: str, data: bytes, *, durable: bool = False) -> None:
         """Keep a whole file here.
@@ -152,7 +167,10 @@ class Outbox:
             return named
 
         name: str | None = path
-        while name is not None and not self._in_folder(name, create):
+        while name is not None:
+            place = self.folder / name
+            if in_folder(place.parent, partial(create, place)):
+                return
             name = _next_end(name)
 
     def waiting(self, prefix: str = "") -> list[str]:
@@ -311,16 +329,6 @@ class Outbox:
             return self.storage.read(path)
         except NotFound:
             return b""
-
-    def _in_folder(self, path: str, create: Callable[[Path], Made]) -> Made:
-        """Make a file in its folder, which a sender may be removing since it was empty."""
-        place = self.folder / path
-        for _ in range(_ATTEMPTS):
-            with suppress(FileNotFoundError, FileExistsError):
-                place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                return create(place)
-        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return create(place)
 
     def _tidy(self, prefix: str) -> None:
         """Remove folders that have become empty, and what killed processes left half written."""
