@@ -362,6 +362,7 @@ class ActiveRun(ArtifactVerbs, VersionVerbs):
             segments={**self._earlier.segments, **self._journal.segments},
             records={**self._earlier.records, **self._journal.records},
             overhead=self.overhead,
+            head=self._earlier.head,
             health=self.health,
         )
         number = self._earlier.endings + 1

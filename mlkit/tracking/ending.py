@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from attrs import field, frozen
 
@@ -11,6 +12,7 @@ from mlkit._core.codec import encode_document
 from mlkit.display.formats import show_bytes
 from mlkit.errors import AlreadyExists
 from mlkit.tracking.courier import Delivery
+from mlkit.tracking.documents import told_by_end
 from mlkit.tracking.health import Health, TrackingWarning
 from mlkit.tracking.outbox import require_store
 from mlkit.tracking.state import RunState
@@ -31,6 +33,7 @@ class Ending:
         segments: Which segments those are, with their sizes.
         records: How many records each has.
         overhead: Seconds that the calls of this process took.
+        head: What the run began with, repeated so that a reader of its end needs no more.
     """
 
     run_id: str
@@ -40,6 +43,7 @@ class Ending:
     segments: Mapping[str, int]
     records: Mapping[str, int]
     overhead: float
+    head: Mapping[str, Any]
     health: Health = field(repr=False)
 
     def write(self, around: Surroundings, *, number: int, waits: bool, durable: bool) -> None:
@@ -73,6 +77,7 @@ class Ending:
             "run_end",
             {
                 "id": self.run_id,
+                "run": told_by_end(self.head),
                 "writer": self.writer,
                 "status": self.status,
                 "ended_at": ended_at,

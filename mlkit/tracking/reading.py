@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import Clock, parse_iso
-from mlkit._core.codec import decode_document
 from mlkit._core.names import unknown
 from mlkit.errors import Corrupt, MlkitError, NotFound
 from mlkit.metrics.reader import PointColumns, read_segment
@@ -17,6 +16,7 @@ from mlkit.storage.protocol import Storage
 from mlkit.tracking.artifact import Artifact
 from mlkit.tracking.artifacts import Artifacts
 from mlkit.tracking.checking import SEGMENT, endings, verify_run
+from mlkit.tracking.documents import BEGINNING, read_beginning, read_end
 from mlkit.tracking.liveness import identity, is_lost
 from mlkit.tracking.recorded import Recorded
 from mlkit.tracking.state import RunState
@@ -66,7 +66,7 @@ class Run:
     @property
     def exists(self) -> bool:
         """Whether there is such a run."""
-        return "run.json" in self._files
+        return BEGINNING in self._files
 
     @property
     def experiment(self) -> str:
@@ -76,13 +76,13 @@ class Run:
     @property
     def name(self) -> str | None:
         """Its name, if it has one."""
-        name: str | None = self._head["name"]
+        name: str | None = self._head.get("name")
         return name
 
     @property
     def parent_id(self) -> str | None:
         """The run within which it was started, if there was one."""
-        parent_id: str | None = self._head["parent_id"]
+        parent_id: str | None = self._head.get("parent_id")
         return parent_id
 
     @property
@@ -288,13 +288,16 @@ class Run:
 
     @cached_property
     def _head(self) -> dict[str, Any]:
-        return self._document("run.json", "run")
+        """What the run began with; its end tells that too, so one request is saved."""
+        if "run" in self._end:
+            return {"id": self.id, **self._end["run"]}
+        return read_beginning(self._storage, self._folder)
 
     @cached_property
     def _end(self) -> dict[str, Any]:
         """The newest document that ended the run; it may have been resumed after that."""
         names = endings(self._files)
-        return self._document(names[-1], "run_end") if names else {}
+        return read_end(self._storage, self._folder, names[-1]) if names else {}
 
     @cached_property
     def _segments(self) -> list[str]:
@@ -306,8 +309,10 @@ class Run:
         resumer = self._state.resumer
         if not resumer:
             return bool(self._end)
-        documents = [self._document(name, "run_end") for name in endings(self._files)]
-        return any(document["writer"] == resumer for document in documents)
+        return any(
+            read_end(self._storage, self._folder, name)["writer"] == resumer
+            for name in endings(self._files)
+        )
 
     @cached_property
     def _state(self) -> RunState:
@@ -347,17 +352,6 @@ class Run:
         path = f"{self._folder}/{name}"
         return read_segment(self._storage.read(path), path)
 
-    def _document(self, name: str, kind: str) -> dict[str, Any]:
-        path = f"{self._folder}/{name}"
-        document = decode_document(self._storage.read(path), kind, path)
-        needed = _HEAD if kind == "run" else _END
-        shapes = needed | {name: shape for name, shape in _LATER.items() if name in document}
-        for field, shape in shapes.items():
-            if not isinstance(document.get(field), shape):
-                message = f"{path} has no usable field {field!r}"
-                raise Corrupt(message, hint="It wasn't written by mlkit, or was tampered with")
-        return document
-
     @contextmanager
     def _understood(self, what: str) -> Iterator[None]:
         """Raise Corrupt for what proves itself but isn't what it must be."""
@@ -368,38 +362,6 @@ class Run:
                 raise
             message = f"Run {self.id} can't be understood from {what}: {error!r}"
             raise Corrupt(message) from error
-
-
-_HEAD = {
-    "id": str,
-    "experiment": str,
-    "tags": dict,
-    "started_at": str,
-    "user": str,
-    "owner": dict,
-    "appends": bool,
-}
-_LATER = {  # that not every writer of the format wrote
-    "health": dict,
-    "overhead": float,
-    "provenance": dict,
-    "records": dict,
-    "sources": dict,
-    "steps": dict,
-}
-_END = {
-    "writer": str,
-    "status": str,
-    "ended_at": str,
-    "segments": dict,
-    "params": dict,
-    "tags": dict,
-    "notes": list,
-    "summary": dict,
-    "artifacts": dict,
-    "inputs": list,
-    "outputs": list,
-}
 
 
 def _with_key(table: "pa.Table", key: str) -> "pa.Table":
