@@ -141,6 +141,15 @@ class Runs:
         message = f"There is no run {run_id!r} among {len(self):,}"
         raise NotFound(message, hint="store.search_runs() lists them, the newest first")
 
+    def open(self, run_id: str, files: Mapping[str, int] | None = None) -> Run:
+        """Give a run by its whole id, without looking whether it is there.
+
+        Args:
+            run_id: The id.
+            files: The files of its folder with their sizes, where they are known.
+        """
+        return self._run(run_id, files)
+
     def ids(self) -> list[str]:
         """Give the ids of all runs, the oldest first."""
         names = (name.rstrip("/") for name in self._around.storage.children(_FOLDER))
