@@ -122,12 +122,19 @@ class DataFile:
         """The names of the columns that it has; others are null in all its rows."""
         return frozenset(self.metadata.schema.to_arrow_schema().names)
 
-    def read(self, columns: Sequence[str], groups: Sequence[int] | None = None) -> "pa.Table":
+    def read(
+        self,
+        columns: Sequence[str],
+        *,
+        groups: Sequence[int] | None = None,
+        dictionaries: Sequence[str] = (),
+    ) -> "pa.Table":
         """Give some columns of all rows, or of some row groups.
 
         Args:
             columns: Their names; those that the file lacks are left out.
             groups: The numbers of row groups; all by default.
+            dictionaries: Which of them to give as dictionaries, since few values repeat.
 
         Raises:
             Corrupt: A page was damaged.
@@ -142,6 +149,7 @@ class DataFile:
                 file = pq.ParquetFile(
                     source,
                     metadata=self.metadata,
+                    read_dictionary=list(dictionaries),
                     pre_buffer=True,
                     page_checksum_verification=True,
                 )

@@ -4,6 +4,7 @@ Source: the Delta transaction log protocol, "Per-file Statistics".
 """
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def statistics(table: "pa.Table") -> dict[str, Any]:
     }
 
 
-def may_hold(stats: dict[str, Any], column: str, low: str, high: str) -> bool:
+def may_hold(stats: Mapping[str, Any], column: str, low: str, high: str) -> bool:
     """Tell whether a file may hold a text between two others, both included."""
     least, most = stats["minValues"].get(column), stats["maxValues"].get(column)
     return least is None or most is None or (least <= high and low <= most)
