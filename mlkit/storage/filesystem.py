@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from mlkit.errors import AlreadyExists, InvalidInput, MlkitError, NotFound, StorageFault
 from mlkit.storage.drivers import Exclusive, Put, driver_of
 from mlkit.storage.faulting import fault, missing
+from mlkit.storage.modified import modified_of
 from mlkit.storage.paths import TEMPORARY, check, check_folder, is_path
 from mlkit.storage.protocol import Body, Capabilities, Entry, Names
 from mlkit.storage.ranges import check_range
@@ -157,7 +158,11 @@ class FilesystemStorage:
         return iter(
             sorted(
                 (
-                    Entry(f"{folder}/{rest}" if folder else rest, int(info["size"]))
+                    Entry(
+                        f"{folder}/{rest}" if folder else rest,
+                        int(info["size"]),
+                        modified_of(info),
+                    )
                     for rest, info in below
                     if rest and info["type"] == "file" and not info.get("islink")
                 ),
@@ -189,7 +194,7 @@ class FilesystemStorage:
             info = self._fs.info(full)
         if info["type"] != "file":
             raise missing(self._url, path)
-        return Entry(path, int(info["size"]))
+        return Entry(path, int(info["size"]), modified_of(info))
 
     def delete(self, path: str) -> None:
         """Remove an object; see `Storage.delete`."""

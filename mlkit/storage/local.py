@@ -27,8 +27,8 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}
 _TRIES = 100
 
-Found = list[tuple[str, int]]
-"""Names within a folder, those of folders with `/` at the end, and sizes."""
+Found = list[tuple[str, int, int]]
+"""Names within a folder, those of folders with `/` at the end, sizes, and times of writing."""
 
 
 class _TakenError(Exception):
@@ -140,7 +140,7 @@ class LocalStorage:
         """Give the names right below a folder, sorted; see `Storage.children`."""
         folder = self._check_folder(prefix)
         try:
-            return [name for name, _ in _scan(self._root, folder, sizes=False)]
+            return [name for name, _, _ in _scan(self._root, folder, facts=False)]
         except OSError as error:
             raise fault(error, self._root, folder, writing=False) from error
 
@@ -154,7 +154,7 @@ class LocalStorage:
             raise link_error(self._root, path)
         if not stat.S_ISREG(status.st_mode):
             raise missing(self._root, path)
-        return Entry(path, status.st_size)
+        return Entry(path, status.st_size, status.st_mtime_ns)
 
     def delete(self, path: str) -> None:
         """Remove an object, and the folders that become empty; see `Storage.delete`."""
@@ -262,15 +262,15 @@ class LocalStorage:
 
     def _walk(self, folder: str) -> Iterator[Entry]:
         try:
-            found = _scan(self._root, folder, sizes=True)
+            found = _scan(self._root, folder, facts=True)
         except OSError as error:
             raise fault(error, self._root, folder, writing=False) from error
-        for name, size in found:
+        for name, size, modified in found:
             path = f"{folder}/{name}" if folder else name
             if path.endswith("/"):
                 yield from self._walk(path[:-1])
             else:
-                yield Entry(path, size)
+                yield Entry(path, size, modified)
 
     def _prune(self, folder: str) -> None:
         """Remove folders that are empty, upwards to the root."""
@@ -374,7 +374,7 @@ def _sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
-def _scan(root: str, folder: str, *, sizes: bool) -> Found:
+def _scan(root: str, folder: str, *, facts: bool) -> Found:
     """Give what is in a folder, sorted by path: plain files and folders, no links."""
     found: Found = []
     try:
@@ -383,11 +383,14 @@ def _scan(root: str, folder: str, *, sizes: bool) -> Found:
                 if not is_path(item.name):
                     continue  # temporary files, and what others put there under odd names
                 if item.is_dir(follow_symlinks=False):
-                    found.append((f"{item.name}/", 0))
+                    found.append((f"{item.name}/", 0, 0))
                 elif item.is_file(follow_symlinks=False):
+                    if not facts:
+                        found.append((item.name, 0, 0))
+                        continue
                     with suppress(FileNotFoundError):  # it was deleted meanwhile
-                        size = item.stat(follow_symlinks=False).st_size if sizes else 0
-                        found.append((item.name, size))
+                        status = item.stat(follow_symlinks=False)
+                        found.append((item.name, status.st_size, status.st_mtime_ns))
     except (FileNotFoundError, NotADirectoryError):
         return []
     found.sort()

@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -21,6 +22,7 @@ class _Space:
 
     lock: threading.RLock = field(factory=threading.RLock)
     objects: dict[str, bytes] = field(factory=dict)
+    times: dict[str, int] = field(factory=dict)  # when each was written last
 
 
 _SPACES: dict[str, _Space] = {}
@@ -70,11 +72,13 @@ class MemoryStorage:
         body = bytes(data if isinstance(data, bytes | bytearray | memoryview) else data.read())
         with self._space.lock:
             self._space.objects[path] = body
+            self._space.times[path] = time.time_ns()
 
     def create(self, path: str, data: bytes, *, durable: bool = True) -> None:  # noqa: ARG002 - memory has no durability
         """Store an object under a new name; see `Storage.create`."""
         with self._space.lock:
             held = self._space.objects.setdefault(check(path), bytes(data))
+            self._space.times.setdefault(path, time.time_ns())
         if held != data:
             message = f"{path!r} exists already in {self.url}"
             raise AlreadyExists(message)
@@ -83,6 +87,7 @@ class MemoryStorage:
         """Open an object to add to its end; see `Storage.open_append`."""
         with self._space.lock:
             self._space.objects.setdefault(check(path), b"")
+            self._space.times.setdefault(path, time.time_ns())
         return cast("BinaryIO", _Appender(self._space, path))
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
@@ -98,12 +103,13 @@ class MemoryStorage:
 
     def stat(self, path: str) -> Entry:
         """Give the size of an object; see `Storage.stat`."""
-        return Entry(path, len(self._get(path)))
+        return Entry(path, len(self._get(path)), self._space.times.get(path))
 
     def delete(self, path: str) -> None:
         """Remove an object; see `Storage.delete`."""
         with self._space.lock:
             self._space.objects.pop(check(path), None)
+            self._space.times.pop(path, None)
 
     def local_path(self, path: str) -> Path | None:
         """Nothing: no object is a file; see `Storage.local_path`."""
@@ -119,8 +125,13 @@ class MemoryStorage:
     def _below(self, folder: str) -> tuple[Entry, ...]:
         start = f"{folder}/" if folder else ""
         with self._space.lock:
-            found = [(path, len(body)) for path, body in self._space.objects.items()]
-        return tuple(Entry(path, size) for path, size in sorted(found) if path.startswith(start))
+            times = self._space.times
+            found = [
+                (path, len(body), times.get(path))
+                for path, body in self._space.objects.items()
+                if path.startswith(start)
+            ]
+        return tuple(Entry(*facts) for facts in sorted(found, key=lambda facts: facts[0]))
 
 
 class _Appender(io.RawIOBase):
@@ -144,4 +155,5 @@ class _Appender(io.RawIOBase):
         piece = bytes(data)
         with self._space.lock:
             self._space.objects[self._path] = self._space.objects.get(self._path, b"") + piece
+            self._space.times[self._path] = time.time_ns()
         return len(piece)

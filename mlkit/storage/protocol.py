@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
-from attrs import frozen
+from attrs import field, frozen
 
 Body = bytes | bytearray | memoryview | BinaryIO
 """What can be written: bytes in memory, or a stream that is read to its end."""
@@ -20,10 +20,13 @@ class Entry:
     Attributes:
         path: Where it is, relative to the storage's root.
         size: Its length in bytes.
+        modified: When its bytes were written last, in nanoseconds since 1970, UTC, by the clock of
+            the storage; None where the storage can't say. Entries that differ in it only are equal.
     """
 
     path: str
     size: int
+    modified: int | None = field(default=None, eq=False, repr=False)
 
 
 @frozen
@@ -142,7 +145,7 @@ class Storage(Protocol):
         ...
 
     def stat(self, path: str) -> Entry:
-        """Give the size of an object.
+        """Give the size of an object, and when it was written.
 
         Raises:
             NotFound: There is no such object.

@@ -2,6 +2,8 @@
 # The name of a test says its promise:
 # ruff: noqa: D102
 
+import time
+
 import pytest
 
 from mlkit.errors import InvalidInput, NotFound, ReadOnly
@@ -47,6 +49,9 @@ NO_PATHS = (
     "/".join(["long"] * 300),
 )
 """What is no path of an object."""
+
+CLOCKS = 60 * 1_000_000_000
+"""By how much the clock of a storage may differ from that of this machine, in nanoseconds."""
 
 
 class ReadingContract:
@@ -153,6 +158,15 @@ class ReadingContract:
         assert [entry.path for entry in storage.list("a")] == below
         assert [entry.path for entry in storage.list("a/")] == below
         assert [entry.path for entry in storage.list("a/b")] == ["a/b/c"]
+
+    def test_a_list_and_a_look_say_alike_when_an_object_was_written(self, storage: Storage) -> None:
+        before = time.time_ns()
+        self.fill(storage, "folder/name", b"x")
+        after = time.time_ns()
+        looked = storage.stat("folder/name").modified
+        assert [entry.modified for entry in storage.list("folder")] == [looked]
+        if looked is not None:  # clocks of servers, and times that are cut to the second
+            assert before - CLOCKS <= looked <= after + CLOCKS
 
     def test_children_are_the_names_one_level_down(self, storage: Storage) -> None:
         for path in ("b", "a/z", "a.txt", "a/b/c", "a/b.x", "ab/c/d"):
