@@ -7,16 +7,19 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, SupportsFloat
 
+from mlkit._core.ids import uuid7
 from mlkit._core.masking import mask_text
 from mlkit.errors import InvalidInput, NotFound
 from mlkit.metrics.records import Event
 from mlkit.tracking.artifact_verbs import ArtifactVerbs
+from mlkit.tracking.changes import announce
 from mlkit.tracking.context import current_run, set_current
 from mlkit.tracking.courier import Delivery
 from mlkit.tracking.ending import ENDINGS, Ending, say_what_stays, status_of
 from mlkit.tracking.health import Health
 from mlkit.tracking.journal import Journal
 from mlkit.tracking.keeping import Keeper
+from mlkit.tracking.marks import Mark
 from mlkit.tracking.members import join, live
 from mlkit.tracking.overhead import Overhead
 from mlkit.tracking.params import plain_params, plain_tags
@@ -82,7 +85,7 @@ class ActiveRun(ArtifactVerbs, VersionVerbs):
             clock=around.clock,
             health=self.health,
             steps=earlier.state.steps,
-            begun=around.begun,
+            begun=self._begin,
         )
         self._points = self._journal.points
         self._keeper = Keeper(
@@ -100,6 +103,8 @@ class ActiveRun(ArtifactVerbs, VersionVerbs):
         self._over = threading.Event()
         self._status: str | None = None
         self._told = False
+        self._change = ""
+        self._changed_by = 0
         live[self.store_id, self.id] = self
 
     # Params, metrics, tags, notes
@@ -180,6 +185,7 @@ class ActiveRun(ArtifactVerbs, VersionVerbs):
 
     def resumed(self, owner: Mapping[str, Any]) -> None:
         """Record that another process goes on with the run."""
+        self._tell_of_change()
         self._event("resumed", {"owner": dict(owner), "writer": self._journal.writer})
 
     def record(self, recorders: "Recorders") -> None:
@@ -221,6 +227,7 @@ class ActiveRun(ArtifactVerbs, VersionVerbs):
         if not self.owns:  # the process that started it ends it, this one only what it writes
             if self._status is None:
                 self._close(status, error)
+                self._tell_of_end()
                 self._ship()
                 self._over.set()
             return
@@ -309,6 +316,17 @@ class ActiveRun(ArtifactVerbs, VersionVerbs):
             self._journal.event(name, body)
             self._state.apply(Event(name, self._around.clock(), body))
 
+    def _begin(self) -> None:
+        """Take note of a new segment; a process that joins the run says that this changes it."""
+        self._around.begun()
+        if not self.owns and self._changed_by != os.getpid():
+            self._tell_of_change()
+
+    def _tell_of_change(self) -> None:
+        """Say that this process changes a run which may have ended, and so isn't looked at."""
+        self._change, self._changed_by = uuid7(self._around.clock()), os.getpid()
+        announce(Mark(self.id, self._change, before=True), self._around, self.health)
+
     def _is_over(self) -> bool:
         """Tell whether the process that owns the run has ended it."""
         try:
@@ -348,6 +366,7 @@ class ActiveRun(ArtifactVerbs, VersionVerbs):
         """Write the last records, send what waits, and write the document that ends the run."""
         self._close(status, error)
         if self._told:  # and only what it covers had still to be sent, when that was interrupted
+            self._tell_of_end()
             self._ship()
             self._over.set()
             self._around.ended()
@@ -371,9 +390,16 @@ class ActiveRun(ArtifactVerbs, VersionVerbs):
             waits = any(self._around.outbox.waiting(self._folder))
             ending.write(self._around, number=number, waits=waits, durable=self._durable)
             self._told = True
+            self._tell_of_end()
         else:  # it goes the way of all that it covers, as the last
             ending.write(self._around, number=number, waits=True, durable=self._durable)
             self._told = True
+            self._tell_of_end()
             say_what_stays(self.id, self._ship(), self._around)
         self._over.set()
         self._around.ended()
+
+    def _tell_of_end(self) -> None:
+        """Say that the change is over, if this process has told of one."""
+        if self._changed_by == os.getpid():
+            announce(Mark(self.id, self._change, before=False), self._around, self.health)

@@ -18,7 +18,8 @@ from attrs import field, frozen
 from mlkit._core.forking import renew_after_fork
 from mlkit.errors import Corrupt, StorageFault
 from mlkit.storage.faulting import is_refusal
-from mlkit.tracking.outbox import CONTENTS, Outbox
+from mlkit.tracking.outbox import Outbox
+from mlkit.tracking.turns import CONTENTS
 
 TRIES = 5
 """So often is a store tried that fails while somebody waits."""

@@ -182,7 +182,10 @@ class Journal:
     def open(self) -> SegmentWriter:
         """Open a segment at the first place that takes one, and give its writer."""
         with self.lock:
-            self._begun()
+            try:
+                self._begun()
+            except Warning as said:  # as with `python -W error`
+                self._said = said
             while self._places:
                 name = f"{self.folder}/{self.writer}-{next(self._numbers)}.seg"
                 try:

@@ -49,6 +49,18 @@ def is_lost(owner: Mapping[str, Any], *, newest: int, appends: bool, now: int) -
     return _start_of(pid) != start if start else silent
 
 
+def is_here(owner: Mapping[str, Any]) -> bool:
+    """Tell whether a process is one of this machine that is known to live.
+
+    Args:
+        owner: Its `identity`.
+    """
+    start, pid = owner.get("process_start"), owner.get("pid")
+    if owner.get("host") != _host() or not isinstance(pid, int):
+        return False
+    return pid == os.getpid() or (bool(start) and _start_of(pid) == start)
+
+
 @cache
 def _host() -> str:
     """Name this machine's present boot and process namespace, so that a pid means something."""

@@ -12,7 +12,6 @@ it finds it gone and puts all of it here again.
 import fcntl
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,20 +22,19 @@ from typing import BinaryIO, TypeVar, cast
 
 from attrs import frozen
 
-from mlkit._core.ids import token
+from mlkit._core.ids import token, uuid7
 from mlkit.errors import AlreadyExists, Corrupt, NotFound, StorageFault
 from mlkit.storage.paths import STORE_DOCUMENT
 from mlkit.storage.protocol import Storage
+from mlkit.tracking.leftovers import runs_of_the_dead
+from mlkit.tracking.marks import FOLDER, Mark
+from mlkit.tracking.turns import BY_CONTENT, comes_after, is_end, next_end, turn
 
 _ATTEMPTS = 100
 LOOK = 0.5
 """Seconds from one look to the next while another process sends."""
 _LOOKS = 60
 _DEAD_SECONDS = 24 * 3600
-_END = re.compile(r"(.*/end)(?:-(\d+))?\.json")
-CONTENTS = "blobs"
-"""The folder of whole files, which lie under the digest of their content."""
-_BY_CONTENT = ("blobs/", "packs/")
 Made = TypeVar("Made")
 Progress = Callable[[int], object]
 """Is told of bytes on their way, each time some were taken."""
@@ -171,13 +169,13 @@ class Outbox:
             place = self.folder / name
             if in_folder(place.parent, partial(create, place)):
                 return
-            name = _next_end(name)
+            name = next_end(name)
 
     def waiting(self, prefix: str = "") -> list[str]:
         """Give the paths of the files that wait, in the order in which they may be sent.
 
         What a record or a document refers to comes before it: contents, then segments, then the
-        documents, and an end last of all.
+        documents, then ends. Marks of a change stand before and behind all of it.
         """
         found = [  # a walk passes over folders that vanish, which are empty ones
             (Path(folder) / name).relative_to(self.folder).as_posix()
@@ -185,7 +183,7 @@ class Outbox:
             for name in names
             if not name.startswith(".")
         ]
-        return sorted(found, key=_turn)
+        return sorted(found, key=turn)
 
     def size(self, prefix: str = "") -> int:
         """Give how many bytes wait."""
@@ -237,11 +235,11 @@ class Outbox:
         """Send what waits and no other process is sending at this moment; see `send`."""
         sent, clash = 0, None
         elsewhere: list[str] = []
-        waiting = self.waiting(prefix)
+        waiting = self._marked(prefix)
         if waiting:
             require_store(self.storage)
         for path in waiting:
-            if any(_comes_after(path, other) for other in elsewhere):
+            if any(comes_after(path, other) for other in elsewhere):
                 continue
             with self._taken(path) as file:
                 if file is _Held.ELSEWHERE:
@@ -257,12 +255,27 @@ class Outbox:
                     clash = error
                     continue
                 (self.folder / path).unlink(missing_ok=True)
-            sent += 1
+            sent += Mark.of(path) is None
             (progress or _unseen)(0)
         self._tidy(prefix)
         if clash is not None:
             raise clash
         return Round(sent, not elsewhere)
+
+    def _marked(self, prefix: str) -> list[str]:
+        """Give what waits, with a mark for each run of which a dead process has left something.
+
+        The mark waits here before the first file is sent, and is sent when the last one was.
+        """
+        waiting = self.waiting(prefix)
+        marks = [mark for mark in map(Mark.of, self.waiting(FOLDER)) if mark is not None]
+        marked = {mark.run_id for mark in marks if not mark.before}
+        left = runs_of_the_dead(self.folder, waiting) - marked
+        for run_id in left:
+            mark = Mark(run_id, uuid7(time.time_ns()), before=False)
+            with suppress(OSError):  # a full disk: what is sent makes room
+                self.put(mark.path, mark.content)
+        return self.waiting(prefix) if left else waiting
 
     @contextmanager
     def _taken(self, path: str) -> "Iterator[BinaryIO | _Held]":
@@ -290,7 +303,7 @@ class Outbox:
             return
         data, name = file.read(), path
         while not self._is_created(name, data):
-            another = _next_end(name)  # another owner of the run ended it, by another machine
+            another = next_end(name)  # another owner of the run ended it, by another machine
             if another is None:
                 message = f"{path} in the store isn't the one that waits in {self.folder}"
                 raise Corrupt(message, hint="Compare the two, then remove one")
@@ -298,7 +311,7 @@ class Outbox:
 
     def _is_early(self, path: str, file: BinaryIO) -> bool:
         """Tell whether a document ends a run of which it covers a segment that still waits here."""
-        if _END.fullmatch(path) is None:
+        if not is_end(path):
             return False
         covered: object = None
         with suppress(ValueError, TypeError, KeyError):  # nobody's document: it isn't sent for long
@@ -317,7 +330,7 @@ class Outbox:
 
     def _is_there(self, path: str, file: BinaryIO) -> bool:
         """Tell whether the store has a file of this content already, in full length."""
-        if not path.startswith(_BY_CONTENT):
+        if not path.startswith(BY_CONTENT):
             return False
         try:
             return self.storage.stat(path).size == os.fstat(file.fileno()).st_size
@@ -354,29 +367,6 @@ def _is_named(temporary: Path, place: Path) -> bool:
             return True
     temporary.rename(place)
     return True
-
-
-def _next_end(path: str) -> str | None:
-    """Give the name of the end after this one of a run; None for what is no end."""
-    end = _END.fullmatch(path)
-    return end and f"{end[1]}-{int(end[2] or 1) + 1}.json"
-
-
-def _turn(path: str) -> tuple[int, str, int, str]:
-    """Give what orders paths as they may be sent; the ends of a run by their numbers."""
-    end = _END.fullmatch(path)
-    if end is not None:
-        return 3, end[1], int(end[2] or 1), path
-    if path.endswith(".json"):
-        return 2, path, 0, path
-    return 0 if path.startswith(_BY_CONTENT) else 1, path, 0, path
-
-
-def _comes_after(path: str, other: str) -> bool:
-    """Tell whether a file may only be sent when the other has been: it may refer to that."""
-    if _turn(path)[0] <= _turn(other)[0]:
-        return False
-    return other.startswith(_BY_CONTENT) or path.rpartition("/")[0] == other.rpartition("/")[0]
 
 
 def _lock(file: BinaryIO, how: int) -> bool:

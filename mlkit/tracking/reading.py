@@ -289,7 +289,7 @@ class Run:
     @cached_property
     def _head(self) -> dict[str, Any]:
         """What the run began with; its end tells that too, so one request is saved."""
-        if "run" in self._end:
+        if "run" in self._end and self._is_summed_up:
             return {"id": self.id, **self._end["run"]}
         return read_beginning(self._storage, self._folder)
 
@@ -302,6 +302,13 @@ class Run:
     @cached_property
     def _segments(self) -> list[str]:
         return sorted(name for name in self._files if name.endswith(SEGMENT))
+
+    @cached_property
+    def _is_summed_up(self) -> bool:
+        """Whether the newest end covers all records; another owner of the run may have some."""
+        covered = self._end["segments"] if self._end else {}
+        whole = all(covered.get(name) == self._files[name] for name in self._segments)
+        return bool(self._end) and whole
 
     @cached_property
     def _has_ended(self) -> bool:
@@ -317,11 +324,9 @@ class Run:
     @cached_property
     def _state(self) -> RunState:
         """What the run has said: its end's summary, or all its records where that lacks some."""
-        end = self._end
-        covered = end["segments"] if end else {}
         with self._understood("its documents"):
-            if end and all(covered.get(name) == self._files[name] for name in self._segments):
-                return RunState.from_json(end)
+            if self._is_summed_up:
+                return RunState.from_json(self._end)
             state = RunState(tags=dict(self._head["tags"]))
             records = [record for name in self._segments for record in self._records(name)]
             for record in sorted(records, key=lambda record: record.time):

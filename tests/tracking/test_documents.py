@@ -10,7 +10,6 @@ from mlkit.storage.wrapped import WrappedStorage
 from mlkit.store.store import Store
 from mlkit.tracking.reading import Run
 
-
 ENVELOPE = ("format", "kind", "sha256", "id")
 
 
