@@ -329,11 +329,15 @@ class Datasets:
             if same is not None:
                 return self[name][same]
             known = KnownChunks(Blobs(self.storage), self.cache, self._manifests(series, numbers))
-            packs = PackWriter(self.storage, known)
+            packs = PackWriter(self.storage, known, clock=self.clock)
             stored = content.store(packs)
             same = self._find(series, numbers, stored.digest)
             if same is None:
                 same = self._write(series, (content.kind, stored), packs, fields)
+                if packs.lost():
+                    again = PackWriter(self.storage, known, clock=self.clock)
+                    content.store(again)
+                    again.finish()
             return self[name][same]
         finally:
             content.close()
@@ -348,7 +352,8 @@ class Datasets:
         """Write packs, manifest and document, in this order, and give the version's number."""
         kind, stored = what
         entries = stored.entries(packs.finish())
-        manifest = Blobs(self.storage).put(encode_manifest(entries), durable=True)
+        blobs, listed = Blobs(self.storage, clock=self.clock).watched(), encode_manifest(entries)
+        manifest = blobs.put(listed, durable=True)
         body = {
             "digest": stored.digest,
             "content": kind,
@@ -366,6 +371,8 @@ class Datasets:
             number = max(numbers, default=0) + 1
             if series.create(number, body, token=writer):
                 self._facts[series.folder, number] = _Facts(stored.digest, (manifest,))
+                if blobs.lost():
+                    blobs.put(listed, durable=True)
                 return number
             numbers = sorted({*series.numbers(), number})
         return same

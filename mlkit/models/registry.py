@@ -103,8 +103,9 @@ class Models:
         """
         series = self._open_series(name)
         figures, links, labels = checked_metrics(metrics), links_of(datasets), checked_tags(tags)
+        blobs = self.blobs.watched()
         with prepared(model, input_example, serializer) as parts:
-            files, example = parts.stored(self.blobs)
+            files, example = parts.stored(blobs)
             used = parts.serializer
             version = ModelVersion(
                 name=name,
@@ -125,8 +126,10 @@ class Models:
                 tags=labels,
                 note=mask_text(note),
             )
-        body = version.to_document()
-        number = series.append(lambda _: body, token=token())
+            body = version.to_document()
+            number = series.append(lambda _: body, token=token())
+            if blobs.lost():
+                parts.stored(blobs)
         return evolve(version, number=number)
 
     def get(self, reference: str) -> ModelVersion:

@@ -4,13 +4,15 @@ import os
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, Self, cast
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
+from mlkit._core.clock import Clock, now_ns
 from mlkit._core.hashing import Hasher, digest_bytes, digest_file, digest_stream, hex_of
 from mlkit._core.ids import token
 from mlkit.errors import Corrupt, InvalidInput, MlkitError, NotFound, StorageFault
+from mlkit.objects.age import is_aging
 from mlkit.storage.faulting import fault
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class Blobs:
 
     Args:
         storage: Where they lie.
+        clock: Gives the present time.
 
     Example:
         >>> from mlkit.storage.memory import MemoryStorage
@@ -64,9 +67,13 @@ class Blobs:
     """
 
     storage: "Storage" = field()
+    clock: Clock = field(default=now_ns, kw_only=True, repr=False, eq=False)
+    _renewed: dict[str, None] | None = field(default=None, kw_only=True, repr=False, eq=False)
 
     def put(self, data: "bytes | Path | BinaryIO", *, durable: bool = False) -> str:
         """Store bytes, a file or the rest of a stream, unless it is there already.
+
+        What is there, but so old that garbage might be made of it, is written again.
 
         Args:
             data: The bytes, the path of a file, or a stream; files and streams are never held in
@@ -110,11 +117,28 @@ class Blobs:
         return digest
 
     def _holds(self, digest: str, size: int) -> bool:
-        """Tell whether the object is there in its full length; a cut one is written again."""
+        """Tell whether the object is there to stay, and whole; else it is written again."""
         try:
-            return self.storage.stat(object_path(ROOT, digest)).size == size
+            entry = self.storage.stat(object_path(ROOT, digest))
         except NotFound:
             return False
+        if entry.size == size and is_aging(entry.modified, self.clock()):
+            if self._renewed is not None:
+                self._renewed[digest] = None
+            return False
+        return entry.size == size
+
+    def watched(self) -> Self:
+        """Give the same blobs, but such as remember which of them were written again for age."""
+        return evolve(self, renewed={})
+
+    def lost(self) -> list[str]:
+        """Give the digests that these `watched` blobs wrote again and that aren't there now.
+
+        Garbage may have been made of an old object in the moment in which it was written again.
+        So who has published what refers to it looks once more, and then puts these again.
+        """
+        return [digest for digest in self._renewed or () if not self.contains(digest)]
 
     def contains(self, digest: str) -> bool:
         """Tell whether an object of this digest is there, without reading it."""

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
+from mlkit._core.clock import Clock, now_ns
 from mlkit._core.hashing import Hasher, digest_bytes
 from mlkit.errors import NotFound
+from mlkit.objects.age import is_aging
 from mlkit.objects.blobs import damaged, object_path
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from mlkit.storage.protocol import Storage
+    from mlkit.storage.protocol import Entry, Storage
 
 ROOT = "packs"
 CHUNK_SIZE = 1 << 20
@@ -128,9 +130,10 @@ class PackWriter:
 
     Args:
         storage: Where the packs go.
-        known: Chunks that are stored already, by their digests. One whose pack is missing or cut
-            is stored again.
+        known: Chunks that versions refer to, by their digests. One whose pack is missing or cut is
+            stored again; no pack is too old, since what a version refers to is no garbage.
         pack_size: The most bytes of a pack.
+        clock: Gives the present time.
 
     Example:
         >>> from mlkit.storage.memory import MemoryStorage
@@ -148,14 +151,17 @@ class PackWriter:
         known: Known | None = None,
         *,
         pack_size: int = PACK_SIZE,
+        clock: Clock = now_ns,
     ) -> None:
         self._storage = storage
         self._known: Known = {} if known is None else known
         self._pack_size = pack_size
+        self._clock = clock
         self._refs: dict[str, ChunkRef] = {}
         self._buffer = bytearray()
         self._waiting: dict[str, tuple[int, int]] = {}
-        self._sizes: dict[str, int] = {}
+        self._packs: dict[str, Entry | None] = {}
+        self._renewed: dict[str, None] = {}
 
     def add(self, data: bytes) -> str:
         """Take a chunk, and give its digest; a pack is written whenever one is full.
@@ -177,7 +183,8 @@ class PackWriter:
     def reuse(self, digest: str) -> bool:
         """Tell whether a chunk is known and its pack still there, and refer to it then."""
         ref = self._known.get(digest)
-        if ref is None or self._pack_bytes(ref.pack) < ref.offset + ref.size:
+        pack = None if ref is None else self._look(ref.pack)
+        if ref is None or pack is None or pack.size < ref.offset + ref.size:
             return False
         self._refs[digest] = ref
         return True
@@ -187,6 +194,14 @@ class PackWriter:
         self._flush()
         return self._refs
 
+    def lost(self) -> bool:
+        """Tell whether a pack is gone that was there, but old, and was written again for that.
+
+        Garbage may have been made of it in that moment. So who has published what refers to it
+        looks once more, and then adds everything again to a new writer that knows the same.
+        """
+        return any(self._look(pack, again=True) is None for pack in self._renewed)
+
     def _flush(self) -> None:
         if not self._waiting:
             return
@@ -194,20 +209,24 @@ class PackWriter:
         hasher = Hasher()
         hasher.update(data)
         pack = hasher.digest
-        path = object_path(ROOT, pack)
-        if self._pack_bytes(pack) != len(data):
-            self._storage.write(path, data, durable=True)
-            self._sizes[pack] = len(data)
+        there = self._look(pack)
+        whole = there is not None and there.size == len(data)
+        if there is not None and whole and is_aging(there.modified, self._clock()):
+            self._renewed[pack] = None
+            whole = False
+        if not whole:
+            self._storage.write(object_path(ROOT, pack), data, durable=True)
+            self._packs.pop(pack, None)
         for digest, (offset, size) in self._waiting.items():
             self._refs[digest] = ChunkRef(digest, size, pack, offset)
         self._buffer.clear()
         self._waiting.clear()
 
-    def _pack_bytes(self, pack: str) -> int:
-        """Give the size of a pack in the store, -1 where it is missing."""
-        if pack not in self._sizes:
+    def _look(self, pack: str, *, again: bool = False) -> "Entry | None":
+        """Give what the store says of a pack, None where it is missing; each is asked for once."""
+        if again or pack not in self._packs:
             try:
-                self._sizes[pack] = self._storage.stat(object_path(ROOT, pack)).size
+                self._packs[pack] = self._storage.stat(object_path(ROOT, pack))
             except NotFound:
-                self._sizes[pack] = -1
-        return self._sizes[pack]
+                self._packs[pack] = None
+        return self._packs[pack]

@@ -24,6 +24,7 @@ from attrs import frozen
 
 from mlkit._core.ids import token, uuid7
 from mlkit.errors import AlreadyExists, Corrupt, NotFound, StorageFault
+from mlkit.objects.age import is_aging
 from mlkit.storage.paths import STORE_DOCUMENT
 from mlkit.storage.protocol import Storage
 from mlkit.tracking.leftovers import runs_of_the_dead
@@ -329,13 +330,15 @@ class Outbox:
         return True
 
     def _is_there(self, path: str, file: BinaryIO) -> bool:
-        """Tell whether the store has a file of this content already, in full length."""
+        """Tell whether the store has a file of this content already, whole and there to stay."""
         if not path.startswith(BY_CONTENT):
             return False
         try:
-            return self.storage.stat(path).size == os.fstat(file.fileno()).st_size
+            entry = self.storage.stat(path)
         except NotFound:
             return False
+        whole = entry.size == os.fstat(file.fileno()).st_size
+        return whole and not is_aging(entry.modified, time.time_ns())
 
     def _stored(self, path: str) -> bytes:
         try:
