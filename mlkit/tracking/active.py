@@ -15,6 +15,7 @@ from mlkit.tracking.artifact_verbs import ArtifactVerbs
 from mlkit.tracking.changes import announce
 from mlkit.tracking.context import current_run, set_current
 from mlkit.tracking.courier import Delivery
+from mlkit.tracking.edits import plain_note
 from mlkit.tracking.ending import ENDINGS, Ending, say_what_stays, status_of
 from mlkit.tracking.health import Health
 from mlkit.tracking.journal import Journal
@@ -22,7 +23,7 @@ from mlkit.tracking.keeping import Keeper
 from mlkit.tracking.marks import Mark
 from mlkit.tracking.members import join, live
 from mlkit.tracking.overhead import Overhead
-from mlkit.tracking.params import plain_params, plain_tags
+from mlkit.tracking.params import plain_goals, plain_params, plain_tags
 from mlkit.tracking.places import Places
 from mlkit.tracking.state import LOAD
 from mlkit.tracking.surroundings import Earlier, Surroundings
@@ -151,10 +152,27 @@ class ActiveRun(ArtifactVerbs, VersionVerbs):
         Raises:
             InvalidInput: It is no text.
         """
-        if not isinstance(text, str):
-            message = f"A note is text, not {text!r}"
-            raise InvalidInput(message, hint="Write run.note('…')")
-        self._event("note", {"text": mask_text(text)})
+        self._event("note", {"text": plain_note(text)})
+
+    def set_goals(self, goals: Mapping[str, str] | None = None, /, **more: str) -> None:
+        """Say which value of a metric is the best: its greatest, or its least.
+
+        Args:
+            goals: Metric to `max` or `min`.
+            more: The same as keywords.
+
+        Raises:
+            InvalidInput: A goal is another; nothing of the call is kept.
+
+        Example:
+            >>> import mlkit
+            >>> store = mlkit.Store("memory://goals-example")
+            >>> with store.start_run("flights") as run:
+            ...     run.set_goals(auc="max", loss="min")
+            >>> store.run(run.id).goals
+            {'auc': 'max', 'loss': 'min'}
+        """
+        self._event("goals", {"values": plain_goals(goals or {}) | plain_goals(more)})
 
     @property
     def summary(self) -> dict[str, float]:

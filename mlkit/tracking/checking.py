@@ -8,6 +8,7 @@ from mlkit.errors import MlkitError
 from mlkit.metrics.reader import check_segment
 from mlkit.objects.verify import Problem
 from mlkit.storage.protocol import Storage
+from mlkit.tracking.edits import Edit, edits
 
 SEGMENT = ".seg"
 _END = re.compile(r"end(?:-([1-9][0-9]{0,8}))?\.json")
@@ -57,6 +58,7 @@ def verify_run(folder: str, files: Mapping[str, int], *, storage: Storage) -> It
                 closed |= {part: sizes[part] for part in known if part in sizes}
         except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
             yield Problem(path, _said(error), hurts)
+    yield from _damaged_edits(folder, files, hurts, storage=storage)
     for name in sorted({*files, *sizes}):
         path = f"{folder}/{name}"
         if name not in files:
@@ -68,6 +70,17 @@ def verify_run(folder: str, files: Mapping[str, int], *, storage: Storage) -> It
                 yield from _gaps(data, path, hurts, **had, closed=closed.get(name))
             except (MlkitError, OSError) as error:
                 yield Problem(path, str(error), hurts)
+
+
+def _damaged_edits(
+    folder: str, files: Mapping[str, int], hurts: tuple[str, ...], *, storage: Storage
+) -> Iterator[Problem]:
+    for name in edits(files):
+        path = f"{folder}/{name}"
+        try:
+            Edit.read(storage, path)
+        except (MlkitError, OSError) as error:
+            yield Problem(path, str(error), hurts)
 
 
 def _gaps(

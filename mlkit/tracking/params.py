@@ -45,6 +45,20 @@ def plain_tags(tags: Mapping[str, Any]) -> dict[str, str]:
     return {check_key(key, "tag"): str(mask_value(key, str(value))) for key, value in tags.items()}
 
 
+def plain_goals(goals: Mapping[str, str]) -> dict[str, str]:
+    """Give goals as they are kept: metric to `max` or `min`.
+
+    Raises:
+        InvalidInput: A name is no text, or a goal is another.
+    """
+    check_mapping(goals, "set_goals(auc='max', loss='min')")
+    for key, goal in goals.items():
+        if goal not in ("max", "min"):
+            message = f"{goal!r} is no goal for the metric {key!r}"
+            raise InvalidInput(message, hint="Use 'max' or 'min'")
+    return {check_key(key, "metric"): str(goal) for key, goal in goals.items()}
+
+
 def check_mapping(value: object, example: str) -> None:
     """Raise unless a value is a mapping.
 

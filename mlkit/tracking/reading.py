@@ -17,6 +17,8 @@ from mlkit.tracking.artifact import Artifact
 from mlkit.tracking.artifacts import Artifacts
 from mlkit.tracking.checking import SEGMENT, endings, verify_run
 from mlkit.tracking.documents import BEGINNING, read_beginning, read_end
+from mlkit.tracking.editing import EditVerbs
+from mlkit.tracking.edits import Edit, edited, edits
 from mlkit.tracking.liveness import identity, is_lost
 from mlkit.tracking.recorded import Recorded
 from mlkit.tracking.state import RunState
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Run:
+class Run(EditVerbs):
     """A run as its folder has it, read when it is first asked for.
 
     A run that is still being written shows what was written when its folder was first read;
@@ -75,7 +77,10 @@ class Run:
 
     @property
     def name(self) -> str | None:
-        """Its name, if it has one."""
+        """Its name, if it has one; the newest, where it was renamed."""
+        renamed = [edit.name for edit in self._edits if edit.name is not None]
+        if renamed:
+            return renamed[-1]
         name: str | None = self._head.get("name")
         return name
 
@@ -101,13 +106,22 @@ class Run:
         return parse_iso(self._end["ended_at"]) if self._has_ended else None
 
     @property
+    def deleted_at(self) -> int | None:
+        """When it was deleted, in nanoseconds since 1970, UTC; None while it isn't."""
+        for name in reversed(edits(self._files)):  # what was damaged before that doesn't matter
+            edit = self._read_edits[name]
+            if edit.deleted is not None:
+                return edit.at if edit.deleted else None
+        return None
+
+    @property
     def status(self) -> str:
         """`RUNNING`, `FINISHED`, `FAILED`, `KILLED`, or `LOST` when its process is gone."""
         if self._has_ended:
             return str(self._end["status"])
         lost = is_lost(
-            self._state.owner or self._head["owner"],
-            newest=max(self._state.newest, self.started_at),
+            self._said.owner or self._head["owner"],
+            newest=max(self._said.newest, self.started_at),
             appends=self._head["appends"],
             now=self._clock(),
         )
@@ -116,7 +130,7 @@ class Run:
     @property
     def is_of_this_machine(self) -> bool:
         """Whether the process that owns the run is, or was, one of this machine."""
-        owner = self._state.owner or self._head["owner"]
+        owner = self._said.owner or self._head["owner"]
         return bool(owner.get("host") == identity()["host"])
 
     # What it said
@@ -140,6 +154,11 @@ class Run:
     def summary(self) -> dict[str, float]:
         """The last value of each metric."""
         return self._state.summary
+
+    @property
+    def goals(self) -> dict[str, str]:
+        """Metric to `max` or `min`, of those for which the run said what it is after."""
+        return self._state.goals
 
     @property
     def inputs(self) -> list[dict[str, Any]]:
@@ -250,7 +269,7 @@ class Run:
     def earlier(self) -> Earlier:
         """Give what a run that resumes this one goes on from."""
         return Earlier(
-            state=self._state,
+            state=self._said,
             segments={name: self._files[name] for name in self._segments},
             records=self._end.get("records", {}),
             endings=len(endings(self._files)),
@@ -313,7 +332,7 @@ class Run:
     @cached_property
     def _has_ended(self) -> bool:
         """Whether the run has ended; one that was resumed ends with the writer that did."""
-        resumer = self._state.resumer
+        resumer = self._said.resumer
         if not resumer:
             return bool(self._end)
         return any(
@@ -323,6 +342,25 @@ class Run:
 
     @cached_property
     def _state(self) -> RunState:
+        """What the run has said, and what was said of it later."""
+        return edited(self._said, self._edits)
+
+    @property
+    def _edits(self) -> list[Edit]:
+        """What was said of the run later, in order."""
+        return [self._read_edits[name] for name in edits(self._files)]
+
+    @cached_property
+    def _read_edits(self) -> "_Edits":
+        return _Edits(self._storage, self._folder)
+
+    def _edited(self, name: str, size: int, edit: Edit) -> None:
+        self._files = {**self._files, name: size}
+        self._read_edits[name] = edit
+        self.__dict__.pop("_state", None)
+
+    @cached_property
+    def _said(self) -> RunState:
         """What the run has said: its end's summary, or all its records where that lacks some."""
         with self._understood("its documents"):
             if self._is_summed_up:
@@ -341,7 +379,7 @@ class Run:
             NewerFormat: A newer mlkit wrote it.
         """
         with self._understood("its documents"):
-            _ = self.status, self.started_at
+            _ = self.status, self.started_at, self._state
 
     def _require_whole(self) -> None:
         """Raise when the end of the run covers more than is here."""
@@ -367,6 +405,19 @@ class Run:
                 raise
             message = f"Run {self.id} can't be understood from {what}: {error!r}"
             raise Corrupt(message) from error
+
+
+class _Edits(dict[str, Edit]):
+    """File name to edit, each read when it is first asked for, since none ever changes."""
+
+    def __init__(self, storage: Storage, folder: str) -> None:
+        super().__init__()
+        self._storage = storage
+        self._folder = folder
+
+    def __missing__(self, name: str) -> Edit:
+        self[name] = edit = Edit.read(self._storage, f"{self._folder}/{name}")
+        return edit
 
 
 def _with_key(table: "pa.Table", key: str) -> "pa.Table":

@@ -177,17 +177,20 @@ class Runs:
             if "run.json" in folders[run_id]:  # else its first segment came before it
                 yield self._run(run_id, folders[run_id])
 
-    def readable(self, experiment: str | None = None) -> Iterator[Run]:
+    def readable(self, experiment: str | None = None, *, deleted: bool = False) -> Iterator[Run]:
         """Give the runs that can be read, the oldest first; a warning names those that can't.
 
         Args:
             experiment: Only runs of this experiment.
+            deleted: Whether to give deleted ones too.
         """
         wanted = None if experiment is None else mask_text(experiment)
         damaged = []
         for run in self:
             try:
                 if wanted is not None and run.experiment != wanted:
+                    continue
+                if not deleted and run.deleted_at is not None:
                     continue
                 run.check()
             except (Corrupt, NewerFormat, NotFound) as error:

@@ -28,6 +28,7 @@ class RunState:
         outputs: What it made, alike.
         provenance: Code, packages, machine and job.
         sources: Path to `digest` and `size` of each source file that git doesn't keep.
+        goals: Metric name to `max` or `min`; which value of it is the best.
         error: The traceback of a run that failed.
         owner: The process that resumed the run; empty while its first one owns it.
         resumer: The writer that resumed it last; empty if none did.
@@ -44,6 +45,7 @@ class RunState:
     outputs: list[dict[str, Any]] = field(factory=list)
     provenance: dict[str, Any] = field(factory=dict)
     sources: dict[str, dict[str, Any]] = field(factory=dict)
+    goals: dict[str, str] = field(factory=dict)
     error: str = ""
     owner: dict[str, Any] = field(factory=dict)
     resumer: str = ""
@@ -61,6 +63,8 @@ class RunState:
                 self.params.update(body["values"])
             case "tags":
                 self.tags.update(body["values"])
+            case "goals":
+                self.goals.update(body["values"])
             case "note":
                 self.notes.append({"time": iso(record.time), "text": body["text"]})
             case "artifact":
@@ -116,6 +120,7 @@ _KEPT = (
     "outputs",
     "provenance",
     "sources",
+    "goals",
     "error",
 )
 

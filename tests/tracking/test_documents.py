@@ -37,6 +37,8 @@ def all_of(run):
         run.params,
         run.tags,
         run.summary,
+        run.goals,
+        run.deleted_at,
     )
 
 
