@@ -142,6 +142,19 @@ class FoldedTable:
             else:
                 return True
 
+    def empty(self) -> None:
+        """Remove all rows, and the columns that some rows have needed."""
+        while self.snapshot.exists:
+            before = self.snapshot
+            old = list(before.files.values())
+            schema = before.schema.empty_table().select(before.schema.names).schema
+            try:
+                self.snapshot = self.table.commit(before, schema=schema, remove=old)
+            except AlreadyExists:
+                self.refresh()
+            else:
+                return
+
     def _overtaken(self, before: Snapshot, ids: "pa.Array") -> set[str]:
         """Give the runs that others have put into the table since it stood as it did."""
         after = self.refresh()

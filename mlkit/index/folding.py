@@ -8,16 +8,19 @@ changed it never takes the place of what they wrote.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from mlkit.errors import Corrupt, NotFound
+from mlkit.display.progress import Progress
+from mlkit.errors import Corrupt, NewerFormat, NotFound
 from mlkit.index.folded import FoldedTable, FoldedTables
 from mlkit.index.live import LiveRun, LiveRuns, each
 from mlkit.index.points import metrics_schema, points_rows, summaries_schema, summary_rows
 from mlkit.index.runs_schema import grown_schema, rows_table
+from mlkit.storage.protocol import Storage
+from mlkit.tables.snapshot import Snapshot
 from mlkit.tracking.changes import Changes
 from mlkit.tracking.runs import Runs
 
@@ -30,9 +33,6 @@ BATCH_POINTS = 2_000_000
 
 _FEW = 8
 """So many files of about one size are made one."""
-
-Progress = Callable[[int, int], None]
-"""Is told how many runs are done, and of how many."""
 
 
 @frozen
@@ -90,7 +90,7 @@ class Folding:
         """Fold every run that has ended and isn't folded as it stands, and make few files of many.
 
         Args:
-            progress: Is told how far it is.
+            progress: Shows how far it is.
 
         Raises:
             Corrupt: A table was damaged.
@@ -106,16 +106,18 @@ class Folding:
             for run_id in self.tables.runs.run_ids(add).to_pylist()
         }
         wanted = [run_id for run_id in ids if run_id not in folded or run_id in marks]
+        progress = progress or Progress("folding", show=False)
+        progress.stage("folding runs", total=len(wanted))
         done = 0
         for start in range(0, len(wanted), BATCH_RUNS):
             for batch in self._batches(wanted[start : start + BATCH_RUNS], among=len(ids)):
                 put = self._put(batch)
                 done += len(put)
                 self.changes.forget(mark for run_id in put for mark in marks.get(run_id, ()))
+                for _ in put:
+                    progress.add()
                 if self.stop.is_set():
                     return self._done(done, 0)
-            if progress is not None:
-                progress(min(start + BATCH_RUNS, len(wanted)), len(wanted))
         gone = sorted(folded - known)
         self._take_out(gone)
         self.changes.forget(
@@ -125,15 +127,34 @@ class Folding:
             self._merge(table)
         return self._done(done, len(gone))
 
-    def compact(self) -> None:
-        """Make as few files as can be of the tables' files."""
+    def compact(self) -> int:
+        """Make as few files as can be of the tables' files, and give how many there are then."""
         for table in self.tables.all():
             table.refresh()
             self._merge(table, few=2, tiers=False)
+        return self._files
+
+    def forget(self, storage: Storage) -> None:
+        """Empty the tables, so that folding makes them anew; a log that can't be read is removed.
+
+        Args:
+            storage: Where the tables lie.
+        """
+        for table in reversed(self.tables.all()):
+            try:
+                table.refresh()
+                table.empty()
+            except (Corrupt, NewerFormat):
+                table.snapshot = Snapshot()
+                for entry in list(storage.list(table.table.folder)):
+                    storage.delete(entry.path)
 
     def _done(self, runs: int, removed: int) -> Folded:
-        files = sum(len(table.snapshot.files) for table in self.tables.all())
-        return Folded(runs, removed, files)
+        return Folded(runs, removed, self._files)
+
+    @property
+    def _files(self) -> int:
+        return sum(len(table.snapshot.files) for table in self.tables.all())
 
     def _batches(self, ids: Sequence[str], *, among: int) -> Iterator[_Batch]:
         """Give the runs that have ended, with their points, as many at once as memory may hold."""

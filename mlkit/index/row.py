@@ -76,6 +76,11 @@ class Indexed(Protocol):
         ...
 
     @property
+    def goals(self) -> Mapping[str, str]:
+        """Metric to `max` or `min`, where the run says what is best."""
+        ...
+
+    @property
     def inputs(self) -> Sequence[Mapping[str, Any]]:
         """What it read."""
         ...
@@ -115,6 +120,7 @@ class Row:
             "deleted": run.deleted_at is not None,
             "inputs": [_link(link) for link in run.inputs],
             "outputs": [_link(link) for link in run.outputs],
+            "goals": [(storable(metric), mode) for metric, mode in run.goals.items()],
         }
         keyed: dict[Key, Any] = {}
         for name, value in run.params.items():

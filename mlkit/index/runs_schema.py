@@ -38,6 +38,7 @@ def fixed_fields() -> "list[pa.Field]":
         pa.field("deleted", pa.bool_()),
         pa.field("inputs", links),
         pa.field("outputs", links),
+        pa.field("goals", pa.map_(pa.string(), pa.string())),
         pa.field(OVERFLOW, pa.map_(pa.string(), pa.string())),
     ]
 

@@ -118,9 +118,14 @@ class DataFile:
         return pq.read_metadata(pa.BufferReader(tail))
 
     @cached_property
+    def schema(self) -> "pa.Schema":
+        """The columns that it has."""
+        return self.metadata.schema.to_arrow_schema()
+
+    @cached_property
     def columns(self) -> frozenset[str]:
         """The names of the columns that it has; others are null in all its rows."""
-        return frozenset(self.metadata.schema.to_arrow_schema().names)
+        return frozenset(self.schema.names)
 
     def read(
         self,
