@@ -17,6 +17,7 @@ from mlkit.storage.opening import open_storage
 from mlkit.storage.protocol import Storage
 from mlkit.store.root import open_root
 from mlkit.tracking.courier import Courier
+from mlkit.tracking.experiments import Experiments
 from mlkit.tracking.outbox import Outbox
 from mlkit.tracking.pulse import Pulse
 from mlkit.tracking.recorder import Recorders
@@ -87,6 +88,7 @@ class Rooms:
             blobs=self._blobs,
             datasets=lambda: self.datasets,
             models=lambda: self.models,
+            experiments=lambda: self.experiments,
             clock=now_ns,
             strict=self._strict,
             reopen=self._reopen,
@@ -95,6 +97,11 @@ class Rooms:
             terminations=lambda: _pulse.termination.count,
         )
         return Runs(around, _pulse, _recorders)
+
+    @cached_property
+    def experiments(self) -> Experiments:
+        """The experiments of the store: `store.experiments["flights"]`."""
+        return Experiments(self._storage, counts=self.runs.counts, clock=now_ns)
 
     @cached_property
     def datasets(self) -> "Datasets":

@@ -144,13 +144,6 @@ class Store(Rooms):
         runs = self.runs.readable(experiment)
         return search(runs, filter, order_by=order_by, limit=limit, clock=now_ns)
 
-    def experiments(self) -> dict[str, int]:
-        """Give the experiments by name, with the number of their runs."""
-        counts: dict[str, int] = {}
-        for run in self.runs.readable():
-            counts[run.experiment] = counts.get(run.experiment, 0) + 1
-        return dict(sorted(counts.items()))
-
     def sweep(
         self,
         func: Callable[..., Any],
@@ -359,6 +352,7 @@ class Store(Rooms):
         yield from verify_store(
             self._storage, runs=self.runs, datasets=self.datasets, models=self.models
         )
+        yield from self.experiments.verify()
 
     def sync(self) -> int:
         """Send what waits on this machine for this store.

@@ -10,8 +10,7 @@ from mlkit.errors import ReadOnly
 from mlkit.provenance.environment import user
 from mlkit.storage.protocol import Storage
 from mlkit.tracking.changes import Changes
-from mlkit.tracking.edits import Edit, next_edit, plain_name, plain_note
-from mlkit.tracking.params import check_key, check_mapping, plain_tags
+from mlkit.tracking.edits import Edit, edited_tags, next_edit, plain_name, plain_note
 
 
 class EditVerbs:
@@ -47,12 +46,9 @@ class EditVerbs:
             >>> run.tags
             {'reviewed': 'yes'}
         """
-        check_mapping(tags or {}, "set_tags(owner='ann')")
-        given = {**(tags or {}), **more}
-        kept = plain_tags({name: text for name, text in given.items() if text is not None})
-        gone = {check_key(name, "tag"): None for name, text in given.items() if text is None}
+        given = edited_tags(tags, more)
         if given:
-            self._edit(Edit(self.id, 0, "", tags=kept | gone))
+            self._edit(Edit(self.id, 0, "", tags=given))
 
     def note(self, text: str) -> None:
         """Add a note to the run.

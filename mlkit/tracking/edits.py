@@ -6,6 +6,7 @@ run then has the edits of both, in the order of their names, which is that of th
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -16,6 +17,7 @@ from mlkit._core.masking import mask_text
 from mlkit.errors import Corrupt, InvalidInput
 from mlkit.storage.protocol import Storage
 from mlkit.tracking.documents import Shapes, require_fields
+from mlkit.tracking.params import check_key, check_mapping, plain_tags
 from mlkit.tracking.state import RunState
 
 _UUID7 = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -51,7 +53,7 @@ class Edit:
     def encode(self) -> bytes:
         """Give the document."""
         said = {"note": self.note, "name": self.name, "deleted": self.deleted}
-        fields = {name: value for name, value in said.items() if value is not None}
+        fields: dict[str, Any] = {name: said[name] for name in said if said[name] is not None}
         if self.tags:
             fields["tags"] = dict(self.tags)
         head = {"id": self.run_id, "at": iso(self.at), "user": self.user}
@@ -147,6 +149,23 @@ def edited(state: RunState, made: Iterable[Edit]) -> RunState:
         if edit.note is not None:
             notes.append({"time": iso(edit.at), "text": edit.note})
     return evolve(state, tags=tags, notes=notes)
+
+
+def edited_tags(tags: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[str, str | None]:
+    """Give tags as an edit keeps them: text, with secrets masked, or None for one to take away.
+
+    Args:
+        tags: Name to value.
+        more: The same, which wins.
+
+    Raises:
+        InvalidInput: A name is no text.
+    """
+    check_mapping(tags or {}, "set_tags(owner='ann')")
+    given = {**(tags or {}), **more}
+    kept: dict[str, str | None] = {}
+    kept |= plain_tags({name: text for name, text in given.items() if text is not None})
+    return kept | {check_key(name, "tag"): None for name, text in given.items() if text is None}
 
 
 def plain_note(text: object) -> str:

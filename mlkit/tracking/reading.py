@@ -72,7 +72,7 @@ class Run(EditVerbs):
 
     @property
     def experiment(self) -> str:
-        """The experiment that it belongs to."""
+        """The experiment that it was started in; `store.experiments` knows later names."""
         return str(self._head["experiment"])
 
     @property

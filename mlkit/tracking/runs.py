@@ -181,14 +181,15 @@ class Runs:
         """Give the runs that can be read, the oldest first; a warning names those that can't.
 
         Args:
-            experiment: Only runs of this experiment.
+            experiment: Only runs of this experiment, by any name that it had; `vision/` means all
+                that lie beneath it.
             deleted: Whether to give deleted ones too.
         """
-        wanted = None if experiment is None else mask_text(experiment)
+        wanted = None if experiment is None else self._around.experiments().carried_by(experiment)
         damaged = []
         for run in self:
             try:
-                if wanted is not None and run.experiment != wanted:
+                if wanted is not None and run.experiment not in wanted:
                     continue
                 if not deleted and run.deleted_at is not None:
                     continue
@@ -204,6 +205,13 @@ class Runs:
                 "store.verify() says what is wrong"
             )
             warnings.warn(message, DamagedRunWarning, stacklevel=2)
+
+    def counts(self) -> dict[str, int]:
+        """Give how many runs carry the name of which experiment, without deleted ones."""
+        counts: dict[str, int] = {}
+        for run in self.readable():
+            counts[run.experiment] = counts.get(run.experiment, 0) + 1
+        return counts
 
     def __len__(self) -> int:
         return len(self.ids())
@@ -248,7 +256,8 @@ class Runs:
         return run
 
     def _resumed(self, run: Run, beginning: Beginning, *, durable: bool) -> ActiveRun:
-        if run.experiment != mask_text(beginning.experiment):
+        wanted = mask_text(beginning.experiment)
+        if run.experiment not in (wanted, *self._around.experiments().carried_by(wanted)):
             message = f"Run {run.id} belongs to {run.experiment!r}, not to {beginning.experiment!r}"
             raise InvalidInput(message, hint="Resume it in its own experiment")
         active = ActiveRun(run.earlier(), self._around, durable=durable)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlkit.data.version import DatasetVersion
     from mlkit.models.package import ModelVersion
     from mlkit.models.registry import Models
+    from mlkit.tracking.experiments import Experiments
 
 
 @frozen
@@ -31,6 +32,7 @@ class Surroundings:
         blobs: The store's whole files.
         datasets: Gives the store's datasets, when they are first needed.
         models: Gives the store's models, alike.
+        experiments: Gives the store's experiments, alike.
         clock: Gives the time.
         strict: Whether faults of the storage are raised.
         reopen: Opens the store in another process; pickled with a run.
@@ -46,6 +48,7 @@ class Surroundings:
     blobs: Blobs
     datasets: "Callable[[], Datasets]"
     models: "Callable[[], Models]"
+    experiments: "Callable[[], Experiments]"
     clock: Clock
     strict: bool
     reopen: Callable[[], Any]

@@ -174,7 +174,7 @@ def test_experiments_are_counted(tmp_path):
     for experiment in ("b", "a", "b"):
         with store.start_run(experiment):
             pass
-    assert store.experiments() == {"a": 1, "b": 2}
+    assert [(one.name, one.run_count) for one in store.experiments] == [("a", 1), ("b", 2)]
 
 
 def test_runs_are_searched_by_experiment_filter_and_order(tmp_path):

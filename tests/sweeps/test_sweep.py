@@ -77,7 +77,7 @@ def test_a_tracked_function_isnt_tracked_twice(store):
         return {"score": x}
 
     result = store.sweep(tracked, {"x": [1, 2]}, goal="max score")
-    assert store.experiments() == {"parabola": 3}
+    assert [(one.name, one.run_count) for one in store.experiments] == [("parabola", 3)]
     assert result.best_params == {"x": 2}
 
 

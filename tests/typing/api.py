@@ -18,7 +18,8 @@ def stores() -> None:
     assert_type(mlkit.set_store("memory://typed"), mlkit.Store)
     assert_type(mlkit.set_store(store), mlkit.Store)
     assert_type(mlkit.get_store(), mlkit.Store)
-    assert_type(store.experiments(), dict[str, int])
+    assert_type(store.experiments.names(), list[str])
+    assert_type(store.experiments["flights"].description, str)
     assert_type(store.sync(), int)
 
 
