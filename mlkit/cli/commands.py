@@ -133,12 +133,12 @@ def _print_runs(
 def ls(store: "Store", output: Output, *, experiment: str | None, limit: int) -> None:
     """List the experiments, or the runs of EXPERIMENT, the newest first."""
     if experiment is None:
-        found = [{"experiment": one.name, "runs": one.run_count} for one in store.experiments]
+        found = [{"experiment": name, "runs": count} for name, count in store.experiments().items()]
         output.table(found, _EXPERIMENT_COLUMNS, empty="There are no runs yet.")
         return
     runs = store.search_runs(experiment=experiment)
     if not runs:
-        raise unknown("experiment", experiment, store.experiments.names())
+        raise unknown("experiment", experiment, store.experiments())
     _print_runs(store, output, runs, limit=limit)
 
 
@@ -170,8 +170,8 @@ def search(
     if found:
         _print_runs(store, output, found, limit=limit, lead=order_by.lstrip("+-"))
         return
-    if experiment is not None and experiment not in store.experiments:
-        raise unknown("experiment", experiment, store.experiments.names())
+    if experiment is not None and experiment not in (known := store.experiments()):
+        raise unknown("experiment", experiment, known)
     if output.as_json:
         output.document([])
     output.note("No run matches.")
@@ -249,6 +249,18 @@ def sync(store: "Store", output: Output) -> None:
     output.say(f"{files} sent to {store.url}." if sent else "Nothing was waiting.")
     if output.as_json:
         output.document({"sent": sent})
+
+
+@command
+@click.option("--dry-run", is_flag=True, help="Remove nothing; say what would be.")
+@click.option("--grace", default="7d", show_default=True, help="What is younger stays.")
+def gc(store: "Store", output: Output, *, dry_run: bool, grace: str) -> None:
+    """Remove what no run, dataset or model refers to, and runs that were deleted."""
+    found = store.gc(dry_run=dry_run, grace=grace, progress=False if output.as_json else None)
+    if output.as_json:
+        output.document(rows.gc_fields(found))
+    else:
+        output.lines(repr(found))
 
 
 @command

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlkit.models.package import ModelVersion
     from mlkit.objects.verify import Problem
     from mlkit.query.lineage import Lineage
+    from mlkit.store.gc_report import GcReport
     from mlkit.store.store import Store
     from mlkit.tracking.reading import Run
 
@@ -190,6 +191,19 @@ def _refusal(refusal: "Refusal") -> dict[str, Any]:
 def problem(found: "Problem") -> dict[str, Any]:
     """Give something damaged in one row."""
     return {"path": found.path, "what": found.what, "hurts": list(found.hurts)}
+
+
+def gc_fields(report: "GcReport") -> dict[str, Any]:
+    """Give what collecting garbage has freed."""
+    return {
+        "dry_run": report.dry_run,
+        "objects": report.objects,
+        "bytes": report.bytes,
+        "freed": [asdict(one) for one in report.freed],
+        "runs": list(report.runs),
+        "young": report.young,
+        "unknown": report.unknown,
+    }
 
 
 def _model_version(version: "ModelVersion", aliases: Mapping[str, int]) -> dict[str, Any]:

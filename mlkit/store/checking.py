@@ -7,6 +7,8 @@ from mlkit.errors import MlkitError
 from mlkit.objects.blobs import ROOT, object_path
 from mlkit.objects.verify import Problem, verify_objects
 from mlkit.storage.protocol import Storage
+from mlkit.store.gc import is_being_removed
+from mlkit.store.references import folders
 from mlkit.tracking.runs import Runs
 
 if TYPE_CHECKING:
@@ -41,5 +43,6 @@ def verify_store(
         damaged.add(problem.path)
         yield problem
     yield from (problem for problem in senseless if problem.path not in damaged)
-    for run_id in runs.ids():
-        yield from runs.verify(run_id)
+    for run_id, files in folders(storage).items():
+        if not is_being_removed(storage, run_id, files):
+            yield from runs.verify(run_id)
