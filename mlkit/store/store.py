@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import now_ns
-from mlkit.store.rooms import Rooms
+from mlkit.store.care import Care
 from mlkit.tracking.active import ActiveRun
 from mlkit.tracking.context import current_run
 from mlkit.tracking.reading import Run
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mlkit.sweeps.result import SweepResult
 
 
-class Store(Rooms):
+class Store(Care):
     """One root URL that holds everything; many people and machines write to it at once.
 
     Where there is nothing yet, a store is made. Threads may share a Store; every process opens
