@@ -133,12 +133,12 @@ def _print_runs(
 def ls(store: "Store", output: Output, *, experiment: str | None, limit: int) -> None:
     """List the experiments, or the runs of EXPERIMENT, the newest first."""
     if experiment is None:
-        found = [{"experiment": name, "runs": count} for name, count in store.experiments().items()]
+        found = [{"experiment": one.name, "runs": one.run_count} for one in store.experiments]
         output.table(found, _EXPERIMENT_COLUMNS, empty="There are no runs yet.")
         return
     runs = store.search_runs(experiment=experiment)
     if not runs:
-        raise unknown("experiment", experiment, store.experiments())
+        raise unknown("experiment", experiment, store.experiments.names())
     _print_runs(store, output, runs, limit=limit)
 
 
@@ -170,8 +170,8 @@ def search(
     if found:
         _print_runs(store, output, found, limit=limit, lead=order_by.lstrip("+-"))
         return
-    if experiment is not None and experiment not in (known := store.experiments()):
-        raise unknown("experiment", experiment, known)
+    if experiment is not None and experiment not in store.experiments:
+        raise unknown("experiment", experiment, store.experiments.names())
     if output.as_json:
         output.document([])
     output.note("No run matches.")
