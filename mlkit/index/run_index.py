@@ -67,7 +67,7 @@ class RunIndex:
         storage: Where the store lies.
         runs: Its runs.
         clock: Gives the time.
-        current: Gives the present name of the experiment that a run was started in.
+        naming: Gives what says how the experiment is called now that a run was started in.
         single_writer: The caller promises to be the only writer, for storages that can't refuse
             another.
     """
@@ -75,7 +75,7 @@ class RunIndex:
     storage: Storage
     runs: Runs
     clock: Clock
-    current: Callable[[str], str] = as_it_is
+    naming: Callable[[], Callable[[str], str]] = lambda: as_it_is
     single_writer: bool = False
     __weakref__: object = field(init=False, repr=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False)
@@ -125,7 +125,7 @@ class RunIndex:
         rows = RowsPart([one.row for one in live.values()])
         if self.foldable and tables:
             self._background.consider(sum(one.ended for one in live.values()))
-        return Seen(View([*parts, rows], series.summary, self.current), series)
+        return Seen(View([*parts, rows], series.summary, self.naming()), series)
 
     def trying(self, work: Callable[[Seen], T]) -> T:
         """Do work on the runs as they stand now; without the tables where those are damaged.
@@ -146,6 +146,17 @@ class RunIndex:
             )
             warnings.warn(message, IndexWarning, stacklevel=3)
             return done
+
+    def counts(self) -> dict[str, int]:
+        """Give how many runs carry the name of which experiment, without deleted ones."""
+        import pyarrow.compute as pc
+
+        def count(seen: Seen) -> dict[str, int]:
+            kept = pc.invert(seen.view.fixed("deleted"))
+            found = pc.value_counts(seen.view.carried.filter(kept))
+            return {one["values"].as_py(): one["counts"].as_py() for one in found}
+
+        return self.trying(count)
 
     def points(self, run_id: str, key: str) -> "pa.Table | None":
         """Give the points of a metric of one run from the tables, None where they don't have it.

@@ -16,6 +16,7 @@ from mlkit.index.points import (
     summary_rows,
 )
 from mlkit.tables.actions import Add
+from mlkit.tables.data_file import DataFile
 from mlkit.tables.delta_table import DeltaTable
 from mlkit.tables.statistics import may_hold
 
@@ -31,6 +32,13 @@ class Files:
 
     table: DeltaTable | None = None
     adds: tuple[Add, ...] = ()
+
+    def file(self, add: Add) -> DataFile:
+        """Give one of the files, to be read."""
+        if self.table is None:  # there are no files either
+            message = f"{add.path} is a file of no table"
+            raise NotFound(message)
+        return self.table.file(add)
 
     @classmethod
     def of(cls, folded: FoldedTable) -> "Files":
@@ -99,9 +107,9 @@ class Series:
         found = [schema.empty_table()]
         live = pa.array(list(self.live), pa.string())
         for add in files.adds:
-            if files.table is None or not may_hold(add.stats, "key", key, key):
+            if not may_hold(add.stats, "key", key, key):
                 continue
-            file = files.table.file(add)
+            file = files.file(add)
             groups = file.groups_with("key", key, key)
             if ids is not None and len(ids) and groups:
                 low, high = pc.min_max(ids).as_py().values()

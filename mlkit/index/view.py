@@ -60,6 +60,11 @@ class View:
             return self._experiment
         return self._column(name, self._fixed_types[name])
 
+    @property
+    def carried(self) -> "pa.ChunkedArray":
+        """The name of the experiment that each run was started in, as it was called then."""
+        return self._column("experiment", self._fixed_types["experiment"])
+
     def param(self, key: str) -> "dict[str, pa.ChunkedArray]":
         """Give the values of a param by type; a path with dots leads into params that are mappings.
 
@@ -104,7 +109,8 @@ class View:
 
         goals = self._column("goals", self._fixed_types["goals"])
         found = pc.map_lookup(goals, query_key=pa.scalar(metric), occurrence="last")
-        return pc.unique(found.take(rows)).drop_null().to_pylist()
+        said: list[Any] = pc.unique(found.take(rows)).drop_null().to_pylist()
+        return said
 
     def keys(self, home: str) -> list[str]:
         """Give the names of all metrics, params (with the paths into mappings) or tags."""
@@ -130,11 +136,10 @@ class View:
     def _experiment(self) -> "pa.ChunkedArray":
         import pyarrow as pa
 
-        carried = self._column("experiment", pa.string())
         if self.current is as_it_is:
-            return carried
+            return self.carried
         chunks = []
-        for chunk in carried.chunks:
+        for chunk in self.carried.chunks:
             encoded = chunk.dictionary_encode()
             names = [self.current(name) for name in encoded.dictionary.to_pylist()]
             chunks.append(pa.array(names, pa.string()).take(encoded.indices))

@@ -5,83 +5,109 @@ Ints and floats together are float64 when no int loses a digit by it. Where type
 and for lists and mappings, the column is text: text as it is, anything else as JSON.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.codec import encode_value
-from mlkit.query.fields import RunLike, duration_of, keys_of
-from mlkit.query.filter import known_keys
+from mlkit.index.row import storable, typed
+from mlkit.index.view import View
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_INT64 = 2**63
+FIXED = ("run_id", "experiment", "name", "status", "started", "ended", "duration", "parent")
+"""The columns that every table of runs has."""
+
+_HOMES = ("params", "metrics", "tags")
 _EXACT = 2**53
 
 
-def runs_to_arrow(runs: Sequence[RunLike]) -> "pa.Table":
-    """Give the table of the runs.
+def runs_to_arrow(view: View, rows: "pa.Array") -> "pa.Table":
+    """Give the table of some runs.
+
+    Args:
+        view: Where they are.
+        rows: Their rows.
 
     Returns:
         Columns `run_id`, `experiment`, `name`, `status`, `started` and `ended` (timestamp[us,
         UTC]), `duration` (float64, seconds), `parent`, then `params.<key>`, `metrics.<key>` and
-        `tags.<key>`, each sorted by key.
+        `tags.<key>`, each sorted by key; keys that none of the runs has are left out.
     """
     import pyarrow as pa
 
-    time = pa.timestamp("us", tz="UTC")
-    columns: dict[str, pa.Array] = {
-        "run_id": pa.array([run.id for run in runs], pa.string()),
-        "experiment": _texts([run.experiment for run in runs]),
-        "name": _texts([run.name for run in runs]),
-        "status": pa.array([run.status for run in runs], pa.string()),
-        "started": pa.array([run.started_at // 1000 for run in runs], time),
-        "ended": pa.array(
-            [None if run.ended_at is None else run.ended_at // 1000 for run in runs], time
-        ),
-        "duration": pa.array([duration_of(run) for run in runs], pa.float64()),
-        "parent": pa.array([run.parent_id for run in runs], pa.string()),
-    }
-    maps = [keys_of(run) for run in runs]
-    known = known_keys(runs)
-    for home in ("params", "metrics", "tags"):
-        for key in known[home]:
-            values = [held[home].get(key) for held in maps]
-            columns[_storable(f"{home}.{key}")] = values_to_arrow(values)
+    view.load(_HOMES)
+    columns = {name: taken(view.fixed(name), rows) for name in FIXED}
+    for home in _HOMES:
+        for name in sorted(view.names(home)):
+            column = key_column(view, home, name, rows)
+            if column is not None:
+                columns[storable(f"{home}.{name}")] = column
     return pa.table(columns)
 
 
-def values_to_arrow(values: Sequence[Any]) -> "pa.Array":
-    """Give the column of a key's values, None where a run has none; the type is as said above."""
+def key_column(view: View, home: str, name: str, rows: "pa.Array") -> "pa.ChunkedArray | None":
+    """Give the values of a key in some rows; None where none of them has it."""
+    if home == "params":
+        kinds = view.param(name)
+    elif home == "metrics":
+        kinds = {"float": view.metric(name)}
+    else:
+        kinds = {"text": view.tag(name)}
+    found = {kind: taken(column, rows) for kind, column in kinds.items() if column is not None}
+    held = {kind: column for kind, column in found.items() if column.null_count < len(column)}
+    return _merged(held) if held else None
+
+
+def taken(column: "pa.ChunkedArray", rows: "pa.Array") -> "pa.ChunkedArray":
+    """Give the values of some rows."""
+    return column.take(rows)
+
+
+def values_to_arrow(values: Sequence[Any]) -> "pa.ChunkedArray":
+    """Give values as a column, None where there is none; the type is as said above."""
     import pyarrow as pa
 
-    types = {type(value) for value in values if value is not None}
-    if types == {bool}:
-        return pa.array(values, pa.bool_())
-    if types == {int} and all(-_INT64 <= value < _INT64 for value in values if value is not None):
-        return pa.array(values, pa.int64())
-    if types and types <= {int, float} and float in types and all(map(_is_exact, values)):
-        floats = [None if value is None else float(value) for value in values]
-        return pa.array(floats, pa.float64(), from_pandas=False)
-    return _texts([value if value is None else value_text(value) for value in values])
+    from mlkit.index.runs_schema import kind_type
+
+    pairs = [None if value is None else typed(value) for value in values]
+    kinds = {
+        kind: pa.chunked_array(
+            [
+                pa.array(
+                    [one[1] if one and one[0] == kind else None for one in pairs], kind_type(kind)
+                )
+            ]
+        )
+        for kind in {one[0] for one in pairs if one is not None}
+    }
+    return _merged(kinds) if kinds else pa.chunked_array([pa.nulls(len(pairs), pa.string())])
 
 
-def value_text(value: object) -> str:
-    """Give a value as text: text as it is, anything else as JSON."""
-    return value if isinstance(value, str) else encode_value(value)
+def _merged(kinds: "Mapping[str, pa.ChunkedArray]") -> "pa.ChunkedArray":
+    """Make one column of those of a key's values by type."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if len(kinds) == 1:
+        return next(iter(kinds.values()))
+    if set(kinds) == {"int", "float"}:
+        whole = kinds["int"]
+        if not pc.any(pc.greater(pc.abs(whole), _EXACT)).as_py():
+            return pc.coalesce(kinds["float"], whole.cast(pa.float64()))
+    return pc.coalesce(*(_as_text(kind, column) for kind, column in kinds.items()))
 
 
-def _is_exact(value: object) -> bool:
-    return not isinstance(value, int) or -_EXACT <= value <= _EXACT
-
-
-def _texts(values: Sequence[str | None]) -> "pa.Array":
+def _as_text(kind: str, column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     import pyarrow as pa
 
-    texts = [value if value is None else _storable(value) for value in values]
-    return pa.array(texts, pa.string())
-
-
-def _storable(text: str) -> str:
-    """Arrow holds UTF-8, which has no lone surrogates; file names may have brought some."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    if kind in ("text", "json"):
+        return column
+    values = column.to_pylist()
+    return pa.chunked_array(
+        [
+            pa.array(
+                [None if value is None else encode_value(value) for value in values], pa.string()
+            )
+        ]
+    )

@@ -1,23 +1,26 @@
 """What differs between runs, and only that."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from mlkit._core.codec import encode_value
+from mlkit._core.hashing import digest_bytes
 from mlkit.display.markup import element
 from mlkit.display.page import fragment
 from mlkit.display.table import html_table
 from mlkit.display.text import text_table
 from mlkit.query.columns import values_to_arrow
 from mlkit.query.fields import RunLike, keys_of
-from mlkit.query.filter import known_keys
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _SHOWN = 6
+_LONG = 200
+_DIGITS = len("sha256:") + 12
+_SPECIFIC = {"pid", "ppid", "cells", "cwd"}  # of a process: they differ, and explain nothing
 
 
 @frozen
@@ -37,18 +40,10 @@ class Comparison:
     @classmethod
     def of(cls, runs: Sequence[RunLike], labels: Sequence[str]) -> "Comparison":
         """Compare runs."""
-        fields: dict[str, tuple[Any, ...]] = {
-            "experiment": tuple(run.experiment for run in runs),
-            "status": tuple(run.status for run in runs),
-        }
-        known = known_keys(runs)
-        maps = [keys_of(run) for run in runs]
-        for home in ("params", "metrics", "tags"):
-            for key in known[home]:
-                fields[f"{home}.{key}"] = tuple(held[home].get(key) for held in maps)
-        fields["inputs"] = tuple(
-            ", ".join(str(link.get("ref")) for link in run.inputs) or None for run in runs
-        )
+        told = [dict(_facts(run)) for run in runs]
+        names = {name: None for facts in told for name in facts}  # in the order of the first run
+        order = sorted(names, key=lambda name: _HOMES.index(name.partition(".")[0]))
+        fields = {name: tuple(facts.get(name) for facts in told) for name in order}
         differing = {name: row for name, row in fields.items() if len(set(map(_token, row))) > 1}
         return cls(tuple(run.id for run in runs), tuple(labels), differing)
 
@@ -56,7 +51,7 @@ class Comparison:
         """Give a table with a row for each run: `run_id`, and what differs."""
         import pyarrow as pa
 
-        columns = {"run_id": pa.array(self.run_ids, pa.string())}
+        columns: dict[str, Any] = {"run_id": pa.array(self.run_ids, pa.string())}
         columns |= {name: values_to_arrow(row) for name, row in self.values.items()}
         return pa.table(columns)
 
@@ -81,6 +76,59 @@ class Comparison:
 
     def _nothing(self) -> str:
         return f"Nothing differs between {len(self.run_ids)} runs"
+
+
+_HOMES = (
+    "experiment",
+    "status",
+    "params",
+    "metrics",
+    "tags",
+    "inputs",
+    "code",
+    "sources",
+    "packages",
+    "process",
+    "machine",
+    "job",
+)
+
+
+def _facts(run: RunLike) -> Iterator[tuple[str, Any]]:
+    """Give all that may tell a run from others, by name."""
+    yield "experiment", run.experiment
+    yield "status", run.status
+    held = keys_of(run)
+    for home in ("params", "metrics", "tags"):
+        for key in sorted(held[home]):
+            yield f"{home}.{key}", held[home][key]
+    read = sorted(f"{link.get('ref')} {link.get('digest') or ''}".strip() for link in run.inputs)
+    if read:
+        yield "inputs", ", ".join(dict.fromkeys(read))
+    for path, source in sorted(getattr(run, "sources", {}).items()):
+        yield f"sources.{path}", source.digest
+    provenance: Mapping[str, Any] = getattr(run, "provenance", {})
+    for home in _HOMES:
+        part = provenance.get(home)
+        if isinstance(part, Mapping):
+            for name, value in _leaves(part):
+                if name not in _SPECIFIC:
+                    yield f"{home}.{name}", _short(value)
+
+
+def _short(value: Any) -> Any:
+    """Give what a value is told by: of a long text, such as a diff, its digest."""
+    if isinstance(value, str) and len(value) > _LONG:
+        return digest_bytes(value.encode("utf-8", "surrogatepass"))[:_DIGITS]
+    return value
+
+
+def _leaves(part: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in part.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
 
 
 def _token(value: object) -> str:

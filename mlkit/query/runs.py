@@ -1,22 +1,28 @@
 """Tables of runs: a sequence of runs that shows itself and becomes any library's frame."""
 
-import math
-import shutil
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from mlkit._core.extras import require
-from mlkit._core.names import near
-from mlkit.display.formats import show_span, show_time
-from mlkit.display.markup import Markup
-from mlkit.display.page import fragment
+from mlkit._core.names import unknown
+from mlkit.display.markup import Markup, join
+from mlkit.display.page import fragment, note
 from mlkit.display.table import html_table
-from mlkit.display.text import text_table
-from mlkit.errors import InvalidInput, NotFound
+from mlkit.errors import InvalidInput
+from mlkit.index.live import each
+from mlkit.index.run_index import Seen
 from mlkit.query.columns import runs_to_arrow
 from mlkit.query.comparison import Comparison
-from mlkit.query.fields import RunLike, duration_of, keys_of
-from mlkit.query.filter import known_keys
+from mlkit.query.fields import RunLike
+from mlkit.query.filter import Filter
+from mlkit.query.frame import Frame, fitting, more, rows_of, table_to_pandas, table_to_polars
+from mlkit.query.grouping import Groups
+from mlkit.query.leaderboard import leaderboard
+from mlkit.query.ordering import order_rows
+from mlkit.query.pareto import pareto_rows
+from mlkit.query.resampling import resampled
+from mlkit.query.showing import short_ids, shown_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,16 +30,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 R_co = TypeVar("R_co", bound=RunLike, covariant=True)
-
-_ROWS = 20
-_SHORTEST_ID = len("01a20a83-4dc6")  # the time of a UUIDv7, to the millisecond
+Mode = Literal["max", "min"]
 
 
-class RunTable(Sequence[R_co]):
-    """Runs in an order.
+class RunTable(Sequence[R_co], Generic[R_co]):
+    """Runs in an order, as they stood when they were looked for.
+
+    It knows how many there are; columns are read when they are asked for, and runs when they are
+    taken out of it.
 
     Args:
-        runs: The runs.
+        seen: Where the runs are.
+        rows: Their rows, in the table's order.
+        open_run: Gives a run by its id.
         lead: The field that is shown first, such as `metrics.auc`, and then the params that vary.
 
     Example:
@@ -48,12 +57,35 @@ class RunTable(Sequence[R_co]):
         (2, {'depth': 6}, {'depth': 4})
     """
 
-    def __init__(self, runs: Sequence[R_co], *, lead: str | None = None) -> None:
-        self._runs = tuple(runs)
+    def __init__(
+        self,
+        seen: Seen,
+        rows: "pa.Array",
+        open_run: Callable[[str], R_co],
+        *,
+        lead: str | None = None,
+    ) -> None:
+        self._seen = seen
+        self._rows = rows
+        self._open = open_run
         self._lead = lead
 
+    @classmethod
+    def of(cls, runs: Sequence[R_co], *, lead: str | None = None) -> "RunTable[R_co]":
+        """Give the table of runs that are at hand.
+
+        Args:
+            runs: The runs.
+            lead: The field that is shown first.
+        """
+        import pyarrow as pa
+
+        known = {run.id: run for run in runs}
+        rows = pa.array(range(len(runs)), pa.uint64())
+        return cls(Seen.of(runs), rows, known.__getitem__, lead=lead)
+
     def __len__(self) -> int:
-        return len(self._runs)
+        return len(self._rows)
 
     @overload
     def __getitem__(self, index: int) -> R_co: ...
@@ -61,8 +93,162 @@ class RunTable(Sequence[R_co]):
     def __getitem__(self, index: slice) -> "RunTable[R_co]": ...
     def __getitem__(self, index: int | slice) -> "R_co | RunTable[R_co]":
         if isinstance(index, slice):
-            return RunTable(self._runs[index], lead=self._lead)
-        return self._runs[index]
+            return self._with(self._rows[index])
+        return self._open(self._ids[index].as_py())
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the runs."""
+        ids: list[str] = self._ids.to_pylist()
+        return ids
+
+    # Fewer runs, or in another order
+
+    def where(self, wanted: Any) -> "RunTable[R_co]":
+        """Give those that a filter keeps.
+
+        Args:
+            wanted: A filter as in `Store.search_runs`, as text or as an expression such as
+                `mlkit.metric("auc") > 0.8`.
+
+        Raises:
+            FilterSyntax: The filter can't be read.
+        """
+        kept = Filter.of(wanted, now=time.time_ns())
+        mask = kept.mask(self._seen.view)
+        return self._with(self._rows.filter(mask.take(self._rows)))
+
+    def order_by(self, *fields: str) -> "RunTable[R_co]":
+        """Give them in another order, such as `-metrics.auc`, or `metrics.loss nulls first`."""
+        return self._with(order_rows(self._seen.view, self._rows, fields))
+
+    def best(self, metric: str, mode: Mode | None = None) -> R_co:
+        """Give the run whose last value of a metric is best; of equal ones, the first.
+
+        Args:
+            metric: The metric; runs without it, or with NaN, don't count.
+            mode: Whether `max` or `min` is best; by default what the runs say by `set_goals`,
+                else `max`.
+
+        Raises:
+            NotFound: No run has the metric; near names are suggested.
+            InvalidInput: The mode is another word.
+        """
+        import pyarrow.compute as pc
+
+        mode = self._mode(metric, mode) or "max"
+        values = self._metric(metric)
+        extreme = pc.min_max(pc.if_else(pc.is_nan(values), None, values))[mode]
+        if not extreme.is_valid:
+            raise self._no_metric(metric)
+        return self[int(pc.index(values, extreme).as_py())]
+
+    def pareto(self, *metrics: str, **modes: Mode) -> "RunTable[R_co]":
+        """Give the runs that no other beats in one metric without being worse in another.
+
+        Args:
+            metrics: The metrics; what is best of each is what the runs say by `set_goals`.
+            modes: Metric to `max` or `min`, where the runs don't say.
+
+        Raises:
+            NotFound: No run has one of them.
+            InvalidInput: Nobody says what is best of one.
+
+        Example:
+            >>> import mlkit
+            >>> store = mlkit.Store("memory://pareto-example")
+            >>> for auc, cost in ((0.7, 1.0), (0.8, 3.0), (0.75, 4.0)):
+            ...     with store.start_run("flights") as run:
+            ...         run.log_metrics({"auc": auc, "cost": cost})
+            >>> front = store.search_runs(order_by="started").pareto(auc="max", cost="min")
+            >>> [run.summary["auc"] for run in front]
+            [0.7, 0.8]
+        """
+        asked = dict.fromkeys(metrics) | modes
+        found = {metric: self._mode(metric, mode) for metric, mode in asked.items()}
+        for metric, mode in found.items():
+            if mode is None:
+                message = f"Nobody says whether a high or a low {metric} is better"
+                raise InvalidInput(message, hint=f"Write runs.pareto({metric}='max') or 'min'")
+        columns = {metric: self._metric(metric) for metric in found}
+        return self._with(self._rows.take(pareto_rows(columns, found)))
+
+    @property
+    def children(self) -> "RunTable[R_co]":
+        """The runs that were started within one of these, in the order of their start."""
+        import pyarrow.compute as pc
+
+        view = self._seen.view
+        mask = pc.is_in(view.fixed("parent"), value_set=self._ids)
+        rows = pc.indices_nonzero(mask)
+        return self._with(order_rows(view, rows, ["started"]))
+
+    # What they add up to
+
+    def group_by(self, *fields: str) -> Groups:
+        """Group them by fields, such as `params.depth`, to give means of metrics over seeds."""
+        return Groups.of(self._seen.view, self._rows, fields)
+
+    def leaderboard(self, metric: str, n: int = 10, *, mode: Mode | None = None) -> Frame:
+        """Give the best runs by a metric, with what differs between them.
+
+        Args:
+            metric: The metric.
+            n: How many runs.
+            mode: Whether `max` or `min` is best; see `best`.
+
+        Returns:
+            `rank` (runs that are equal share it), `run`, `name` where some have one, the metric,
+            `behind` (how far from the best), `read` where the runs read different data, and each
+            param that isn't the same in all.
+
+        Raises:
+            NotFound: No run has the metric.
+        """
+        best = self._mode(metric, mode) or "max"
+        values = self._metric(metric)
+        if values.null_count == len(values):
+            raise self._no_metric(metric)
+        return leaderboard(self._seen.view, self._rows, metric, values, mode=best, n=n)
+
+    def compare(self) -> Comparison:
+        """Give what differs between the runs, and nothing else.
+
+        Params, metrics, tags and inputs are compared, and where runs recorded them, their code,
+        packages and machine.
+        """
+        runs = list(each(self._read, self.ids, self._seen.series.storage))
+        labels = short_ids(self._seen.view, self._rows, self._rows) if runs else []
+        names = [run.name or label for run, label in zip(runs, labels, strict=True)]
+        return Comparison.of(runs, names)
+
+    def metrics(self, key: str, *, points: int | None = None) -> "pa.Table":
+        """Give the points of a metric of all the runs in one table; none is left out.
+
+        Args:
+            key: The metric.
+            points: Give about so many points of each run instead: means over stretches of its
+                points, with the extremes of each, so that a peak isn't lost.
+
+        Returns:
+            Columns `run_id`, `step` (int64, or float64 when some step is no whole number), `time`
+            (UTC, ns) and `value` (float64): the runs in their order, of each its points in that of
+            time. With `points` also `min`, `max` and `count` of each stretch; its step and time
+            are those of its last point.
+
+        Raises:
+            NotFound: No run has the metric; near names are suggested.
+            InvalidInput: `points` is no number from 1.
+        """
+        if points is not None and (not isinstance(points, int) or points < 1):
+            message = f"points={points!r} is no number of points"
+            raise InvalidInput(message, hint="Use a whole number from 1, or None for all")
+        found = self._seen.series.points(key, self._ids)
+        if not found.num_rows:
+            raise self._no_metric(key)
+        return found if points is None else resampled(found, points)
+
+    # As other things
 
     def to_arrow(self) -> "pa.Table":
         """Give the table in Arrow, a row for each run.
@@ -73,119 +259,64 @@ class RunTable(Sequence[R_co]):
             `metrics.<key>`, `tags.<key>`. Where the types of a key's values differ between runs,
             its column is text.
         """
-        return runs_to_arrow(self._runs)
+        return runs_to_arrow(self._seen.view, self._rows)
 
     def to_pandas(self) -> "pd.DataFrame":
         """Give the table in pandas; ints and bools that some runs lack have a nullable type."""
-        pandas = require("pandas", "all")
-        table = self.to_arrow()
-        frame: pd.DataFrame = table.to_pandas()
-        nullable = {"int64": pandas.Int64Dtype(), "bool": pandas.BooleanDtype()}
-        for name, column in zip(table.column_names, table.columns, strict=True):
-            if column.null_count and str(column.type) in nullable:
-                kind = nullable[str(column.type)]
-                frame[name] = pandas.array(column.to_pylist(), dtype=kind)
-        return frame
+        return table_to_pandas(self.to_arrow())
 
     def to_polars(self) -> "pl.DataFrame":
         """Give the table in polars."""
-        frame: pl.DataFrame = require("polars", "all").from_arrow(self.to_arrow())
-        return frame
-
-    def best(self, metric: str, mode: Literal["max", "min"] = "max") -> R_co:
-        """Give the run whose last value of a metric is best; of equal ones, the first.
-
-        Args:
-            metric: The metric; runs without it, or with NaN, don't count.
-            mode: Whether `max` or `min` is best.
-
-        Raises:
-            NotFound: No run has the metric; near names are suggested.
-            InvalidInput: The mode is another word.
-        """
-        if mode not in ("max", "min"):
-            message = f"mode={mode!r} isn't known"
-            raise InvalidInput(message, hint="Use 'max' or 'min'")
-        scored = [
-            (run.summary[metric], run)
-            for run in self._runs
-            if not math.isnan(run.summary.get(metric, math.nan))
-        ]
-        if not scored:
-            message = f"None of {len(self)} runs has a value of metric {metric!r}"
-            raise NotFound(message, hint=near(metric, known_keys(self._runs)["metrics"]))
-        return (max if mode == "max" else min)(scored, key=lambda pair: pair[0])[1]
-
-    def compare(self) -> Comparison:
-        """Give what differs between the runs: params, metrics, tags, inputs, and nothing else."""
-        return Comparison.of(self._runs, [run.name or label for run, label in self._labelled()])
-
-    def __repr__(self) -> str:
-        if not self._runs:
-            return "No runs"
-        shown = self._columns(_ROWS)
-        room = shutil.get_terminal_size((100, 24)).columns
-        kept = list(shown)
-        while len(kept) > 1 and _width(shown, kept) > room:
-            kept.pop()
-        text = text_table(kept, _rows(shown, kept))
-        notes = []
-        if len(self) > _ROWS:
-            notes.append(_more(len(self) - _ROWS, "run"))
-        if len(kept) < len(shown):
-            notes.append(f"{_more(len(shown) - len(kept), 'column')}; .to_pandas() has all")
-        return "\n".join([text, *notes])
+        return table_to_polars(self.to_arrow())
 
     def to_html(self) -> Markup:
         """Give the first rows as an HTML table, without style."""
-        shown = self._columns(len(self))
-        return html_table(list(shown), _rows(shown, list(shown)), limit=_ROWS)
+        shown = self._shown
+        table = html_table(list(shown), rows_of(shown, list(shown)))
+        left = len(self) - len(shown["run"])
+        return join(table, note(more(left, "run"))) if left else table
 
     def _repr_html_(self) -> str:
         return fragment(self.to_html())
 
-    def _labelled(self) -> list[tuple[R_co, str]]:
-        """Each run with the beginning of its id that no other run of the table has."""
-        ids = {run.id for run in self._runs}
-        lengths = range(_SHORTEST_ID, max(map(len, ids), default=0))
-        length = next((n for n in lengths if len({run_id[:n] for run_id in ids}) == len(ids)), None)
-        return [(run, run.id[:length]) for run in self._runs]
+    def __repr__(self) -> str:
+        return fitting(self._shown, len(self), what="run") if len(self) else "No runs"
 
-    def _columns(self, rows: int) -> dict[str, list[Any]]:
-        """What is shown, the most telling first: what differs between the runs."""
-        labelled = self._labelled()[:rows]
-        runs = [run for run, _ in labelled]
-        columns: dict[str, list[Any]] = {"run": [label for _, label in labelled]}
-        if len({run.experiment for run in self._runs}) > 1:
-            columns["experiment"] = [run.experiment for run in runs]
-        if any(run.name for run in runs):
-            columns["name"] = [run.name for run in runs]
-        columns["status"] = [run.status for run in runs]
-        known = known_keys(runs)
-        maps = [keys_of(run) for run in runs]
-        keyed = {
-            f"{home}.{key}": [held[home].get(key) for held in maps]
-            for home in ("metrics", "params", "tags")
-            for key in known[home]
-        }
-        telling = {name for name, values in keyed.items() if len(set(map(repr, values))) > 1}
-        if self._lead is not None:
-            first = [name for name in keyed if name in telling and name.startswith("params.")]
-            leading = ["run", *[name for name in [self._lead] if name in keyed], *first]
-            columns = {name: {**columns, **keyed}[name] for name in leading} | columns
-        columns |= {name: values for name, values in keyed.items() if name in telling}
-        columns["started"] = [show_time(run.started_at) for run in runs]
-        columns["duration"] = [show_span(duration_of(run)) for run in runs]
-        return columns | {name: values for name, values in keyed.items() if name not in telling}
+    def _read(self, run_id: str) -> R_co:
+        """Open a run, and read what it says."""
+        run = self._open(run_id)
+        _ = run.params
+        return run
 
+    @cached_property
+    def _ids(self) -> "pa.Array":
+        return self._seen.view.fixed("run_id").take(self._rows).combine_chunks()
 
-def _rows(columns: dict[str, list[Any]], kept: list[str]) -> list[list[Any]]:
-    return [list(row) for row in zip(*(columns[name] for name in kept), strict=True)]
+    @property
+    def _shown(self) -> dict[str, list[Any]]:
+        return shown_columns(self._seen.view, self._rows, self._lead)
 
+    def _with(self, rows: "pa.Array") -> "RunTable[R_co]":
+        return RunTable(self._seen, rows, self._open, lead=self._lead)
 
-def _more(count: int, what: str) -> str:
-    return f"… and {count:,} more {what}{'' if count == 1 else 's'}"
+    def _metric(self, metric: str) -> "pa.ChunkedArray":
+        import pyarrow as pa
 
+        column = self._seen.view.metric(metric)
+        if column is None:
+            return pa.chunked_array([pa.nulls(len(self), pa.float64())])
+        return column.take(self._rows)
 
-def _width(columns: dict[str, list[Any]], kept: list[str]) -> int:
-    return len(text_table(kept, _rows(columns, kept)).split("\n")[1])
+    def _no_metric(self, metric: str) -> Exception:
+        known = self._seen.view.keys("metrics")
+        return unknown(f"value of a metric in any of {len(self):,} runs", metric, known)
+
+    def _mode(self, metric: str, mode: Mode | None) -> Mode | None:
+        """Give what is best of a metric: what the caller says, else what the runs agree on."""
+        if mode is not None:
+            if mode not in ("max", "min"):
+                message = f"mode={mode!r} isn't known"
+                raise InvalidInput(message, hint="Use 'max' or 'min'")
+            return mode
+        said = self._seen.view.goals(metric, self._rows)
+        return said[0] if len(said) == 1 else None

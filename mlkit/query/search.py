@@ -1,24 +1,31 @@
 """Search: filter, order and limit over runs."""
 
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlkit._core.clock import Clock, now_ns
 from mlkit.errors import FilterSyntax, InvalidInput
+from mlkit.index.run_index import Seen
 from mlkit.query.fields import RunLike
-from mlkit.query.filter import Filter, known_paths
-from mlkit.query.ordering import OrderBy, ordered
+from mlkit.query.filter import Filter
+from mlkit.query.ordering import OrderBy, order_rows
 from mlkit.query.parser import Keys
 from mlkit.query.runs import RunTable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 R = TypeVar("R", bound=RunLike)
 
 
 def search(
-    runs: Iterable[R],
-    filter: str = "",  # noqa: A002 - what callers write
+    seen: Seen,
+    open_run: Callable[[str], R],
+    wanted: Any = "",
     *,
     experiment: str | None = None,
+    hidden: Collection[str] = (),
+    deleted: bool = False,
     order_by: OrderBy = "-started",
     limit: int | None = None,
     clock: Clock = now_ns,
@@ -26,9 +33,14 @@ def search(
     """Give the runs that a filter means.
 
     Args:
-        runs: The runs to look at.
-        filter: Such as `metrics.auc > 0.8 and params.depth in (4, 6)`; empty means all.
-        experiment: Only runs of this experiment.
+        seen: The runs to look at.
+        open_run: Gives a run by its id.
+        wanted: A filter such as `metrics.auc > 0.8 and params.depth in (4, 6)`, or an expression
+            such as `mlkit.metric("auc") > 0.8`; empty means all.
+        experiment: Only runs of this experiment, by its present name; with a `/` at the end, of
+            all beneath it.
+        hidden: No runs of these experiments, unless one is named.
+        deleted: Those that were deleted, instead of all others.
         order_by: A field, `-` before it to descend, or several; the newest first by default.
         limit: At most so many runs.
         clock: Gives the present, which times such as `-7d` count from.
@@ -44,24 +56,55 @@ def search(
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
         message = f"limit={limit!r} is no number of runs"
         raise InvalidInput(message, hint="Use a whole number from 0, or None for all")
-    if not isinstance(filter, str):
-        message = f"A filter is text, not {type(filter).__name__}"
-        raise InvalidInput(message, hint="Write one such as 'metrics.auc > 0.8'")
-    looked = [run for run in runs if experiment is None or run.experiment == experiment]
+    among = _among(seen, experiment, hidden, deleted=deleted)
+    now = clock()
     try:
-        found = _found(looked, filter, order_by, now=clock())
+        rows = _found(seen, among, wanted, order_by, now=now, limit=limit)
     except FilterSyntax:  # once more, to suggest from the keys that runs have
-        found = _found(looked, filter, order_by, now=clock(), keys=known_paths(looked))
-    return RunTable(found[:limit])
+        keys = {home: seen.view.keys(home) for home in ("metrics", "params", "tags")}
+        rows = _found(seen, among, wanted, order_by, now=now, limit=limit, keys=keys)
+    return RunTable(seen, rows, open_run)
+
+
+def _among(
+    seen: Seen, experiment: str | None, hidden: Collection[str], *, deleted: bool
+) -> "pa.Array":
+    """Tell of each run whether it is looked at."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    gone = seen.view.fixed("deleted")
+    mask = gone if deleted else pc.invert(gone)
+    if experiment is not None:
+        names = seen.view.fixed("experiment")
+        beneath = experiment.endswith("/")
+        within = pc.starts_with(names, experiment) if beneath else pc.equal(names, experiment)
+        mask = pc.and_(mask, within)
+    elif hidden:
+        unwanted = pa.array(sorted(hidden), pa.string())
+        mask = pc.and_not(mask, pc.is_in(seen.view.fixed("experiment"), value_set=unwanted))
+    return mask
 
 
 def _found(
-    runs: list[R], text: str, order_by: OrderBy, *, now: int, keys: Keys | None = None
-) -> list[R]:
-    found = runs
-    if text.strip():
-        wanted = Filter.of(text, now=now, keys=keys)
-        found = [run for run in runs if wanted.matches(run)]
-        if not found:
-            wanted.check_keys(runs)
-    return ordered(found, order_by, keys)
+    seen: Seen,
+    among: "pa.Array",
+    wanted: Any,
+    order_by: OrderBy,
+    *,
+    now: int,
+    limit: int | None,
+    keys: Keys | None = None,
+) -> "pa.Array":
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    mask = among
+    if not (isinstance(wanted, str) and not wanted.strip()):
+        kept = Filter.of(wanted, now=now, keys=keys)
+        found = pc.fill_null(kept.mask(seen.view), False)  # noqa: FBT003 - unknown isn't found
+        if not pc.any(found).as_py():
+            kept.check_keys(seen.view)
+        mask = pc.and_(among, found)
+    rows = pc.indices_nonzero(mask).cast(pa.uint64())
+    return order_rows(seen.view, rows, order_by, keys=keys, limit=limit)

@@ -26,6 +26,7 @@ from mlkit.tracking.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from mlkit.data.datasets import Datasets
+    from mlkit.index.run_index import RunIndex
     from mlkit.models.package import ModelVersion
     from mlkit.models.registry import Models
     from mlkit.monitoring.monitor import Monitor
@@ -99,9 +100,21 @@ class Rooms:
         return Runs(around, _pulse, _recorders)
 
     @cached_property
+    def _index(self) -> "RunIndex":
+        from mlkit.index.run_index import RunIndex
+
+        return RunIndex(
+            self._storage,
+            self.runs,
+            now_ns,
+            naming=lambda: self.experiments.naming().current,
+            single_writer=self._single_writer,
+        )
+
+    @cached_property
     def experiments(self) -> Experiments:
         """The experiments of the store: `store.experiments["flights"]`."""
-        return Experiments(self._storage, counts=self.runs.counts, clock=now_ns)
+        return Experiments(self._storage, counts=self._index.counts, clock=now_ns)
 
     @cached_property
     def datasets(self) -> "Datasets":

@@ -1,13 +1,13 @@
 """The store: one URL that holds everything, and the verbs on it."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlkit._core.clock import now_ns
 from mlkit.store.care import Care
+from mlkit.store.searching import Searching
 from mlkit.tracking.active import ActiveRun
 from mlkit.tracking.context import current_run
 from mlkit.tracking.reading import Run
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from mlkit.monitoring.monitor import Monitor
     from mlkit.objects.verify import Problem
     from mlkit.query.lineage import Lineage
-    from mlkit.query.runs import RunTable
     from mlkit.sweeps.result import SweepResult
 
 
-class Store(Care):
+class Store(Searching, Care):
     """One root URL that holds everything; many people and machines write to it at once.
 
     Where there is nothing yet, a store is made. Threads may share a Store; every process opens
@@ -119,30 +118,6 @@ class Store(Care):
             InvalidInput: Several runs begin like this.
         """
         return self.runs.get(run_id)
-
-    def search_runs(
-        self,
-        filter: str = "",  # noqa: A002 - the field's word for it
-        *,
-        experiment: str | None = None,
-        order_by: str | Sequence[str] = "-started",
-        limit: int | None = None,
-    ) -> "RunTable[Run]":
-        """Give the runs that a filter keeps; finished, failed and live ones alike.
-
-        Args:
-            filter: Such as `metrics.auc > 0.8 and params.depth in (4, 6)`; everything by default.
-            experiment: Only runs of this experiment.
-            order_by: One or several keys, `-` before one for falling; the newest first by default.
-            limit: At most so many.
-
-        Raises:
-            FilterSyntax: The filter can't be read; the message points at the place.
-        """
-        from mlkit.query.search import search
-
-        runs = self.runs.readable(experiment)
-        return search(runs, filter, order_by=order_by, limit=limit, clock=now_ns)
 
     def sweep(
         self,

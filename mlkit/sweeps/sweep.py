@@ -107,7 +107,7 @@ def run_sweep(  # noqa: PLR0913 - the options of a sweep, and the two stores
         _check_any(best_first, target)
         parent.set_tags({"sweep.best": best_first[0].run_id})
     found = [store.run(trial.run_id) for trial in best_first]
-    runs = RunTable(found, lead=f"metrics.{target.metric}")
+    runs = RunTable.of(found, lead=f"metrics.{target.metric}")
     return SweepResult(parent.id, target, tuple(best_first), runs)
 
 

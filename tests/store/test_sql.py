@@ -1,0 +1,88 @@
+"""SQL over runs, points, datasets and models."""
+
+import pytest
+
+from mlkit.errors import InvalidInput
+from mlkit.store.store import Store
+
+
+@pytest.fixture(params=["live", "folded", "both"])
+def store(tmp_path, request):
+    store = Store(tmp_path / "store")
+    for number in range(4):
+        store.log_dataset("flights", {"a": [number]}, description=f"the {number}th")
+        with store.start_run("flights", tags={"owner": "ml"}) as run:
+            run.log_params(depth=number)
+            for step in (0, 1, 1.5):
+                run.log_metrics({"auc": number / 10 + step}, step=step)
+        if (request.param, number) in {("folded", 3), ("both", 1)}:
+            store.compact()
+    return store
+
+
+def test_runs_are_a_table_with_a_column_for_each_key(store):
+    found = store.sql(
+        'select "params.depth" as depth, "metrics.auc" as auc from runs '
+        'where "tags.owner" = ? order by depth',
+        ["ml"],
+    )
+    assert found.to_pylist() == [{"depth": n, "auc": n / 10 + 1.5} for n in range(4)]
+
+
+def test_metrics_has_every_point_once(store):
+    found = store.sql("select run_id, count(*) as n, max(step) as last from metrics group by all")
+    assert sorted(row["run_id"] for row in found.to_pylist()) == sorted(store.runs.ids())
+    assert {(row["n"], row["last"]) for row in found.to_pylist()} == {(3, 1.5)}
+
+
+def test_metrics_and_runs_join(store):
+    found = store.sql(
+        'select r."params.depth" as depth, m.value from metrics m join runs r using (run_id) '
+        "where m.step = 1 order by depth"
+    )
+    assert [row["value"] for row in found.to_pylist()] == [1.0, 1.1, 1.2, 1.3]
+
+
+def test_datasets_and_models_are_tables_of_versions(store):
+    found = store.sql("select name, version, description, rows from datasets order by version")
+    assert found.to_pylist()[1] == {
+        "name": "flights", "version": 2, "description": "the 1th", "rows": 1,
+    }  # fmt: skip
+    assert store.sql("select * from models").to_pylist() == []
+
+
+def test_models_have_their_aliases_and_metrics(store):
+    with store.start_run("flights") as run:
+        run.log_model({"weights": [1]}, "delay", metrics={"auc": 0.9})
+    store.models["delay"].promote(1, "prod", reason="first")
+    found = store.sql("select ref, aliases, metrics['auc'] as auc from models")
+    assert found.to_pylist() == [{"ref": "delay:1", "aliases": ["prod"], "auc": 0.9}]
+
+
+def test_deleted_runs_are_in_no_table(store):
+    gone = store.runs.ids()[0]
+    store.run(gone).delete()
+    assert len(store.sql("select run_id from runs")) == 3
+    assert len(store.sql("select distinct run_id from metrics")) == 3
+
+
+def test_a_query_that_cant_be_run_says_why(store):
+    with pytest.raises(InvalidInput, match="There are the tables runs, metrics, datasets, models"):
+        store.sql("select * from rnus")
+    with pytest.raises(InvalidInput, match=r"syntax error"):
+        store.sql("selec 1")
+
+
+def test_variables_of_the_caller_are_no_tables(store):
+    secrets = store.search_runs().to_arrow()
+    assert secrets.num_rows
+    with pytest.raises(InvalidInput, match="secrets"):
+        store.sql("select * from secrets")
+
+
+def test_a_store_that_isnt_local_is_read_alike():
+    store = Store("memory://sql-test")
+    with store.start_run("flights") as run:
+        run.log_metric("auc", 0.5)
+    store.compact()
+    assert store.sql("select value from metrics").to_pylist() == [{"value": 0.5}]
