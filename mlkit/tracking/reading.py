@@ -19,6 +19,7 @@ from mlkit.tracking.checking import SEGMENT, endings, verify_run
 from mlkit.tracking.documents import BEGINNING, read_beginning, read_end
 from mlkit.tracking.editing import EditVerbs
 from mlkit.tracking.edits import Edit, edited, edits
+from mlkit.tracking.following import FollowVerbs
 from mlkit.tracking.liveness import identity, is_lost
 from mlkit.tracking.recorded import Recorded
 from mlkit.tracking.state import RunState
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Run(EditVerbs):
+class Run(EditVerbs, FollowVerbs):
     """A run as its folder has it, read when it is first asked for.
 
     A run that is still being written shows what was written when its folder was first read;

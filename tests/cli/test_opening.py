@@ -59,5 +59,5 @@ def test_an_interrupted_command_exits_as_a_shell_expects(ask, store, monkeypatch
     def interrupted(self):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(mlkit.Store, "experiments", interrupted)
+    monkeypatch.setattr(mlkit.Store, "experiments", property(interrupted))
     assert ask("ls").code == 130
