@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, evolve, field, frozen
@@ -23,7 +23,7 @@ from mlkit.index.row import Row
 from mlkit.index.series import Files, Series
 from mlkit.index.view import View, as_it_is
 from mlkit.storage.memory import MemoryStorage
-from mlkit.storage.protocol import Storage
+from mlkit.storage.protocol import Entry, Storage
 from mlkit.storage.readonly import ReadOnlyStorage
 from mlkit.tracking.changes import Changes
 from mlkit.tracking.runs import Runs
@@ -199,6 +199,19 @@ class RunIndex:
         folding.forget(self.storage)
         folded = folding.fold(progress)
         return evolve(folded, files=folding.compact())
+
+    def stale_files(self, before: int) -> Iterator[Entry]:
+        """Give the files of the tables that nobody has needed since a time.
+
+        Args:
+            before: The time, in nanoseconds since 1970, UTC.
+        """
+        for folded in FoldedTables.of(self.storage, self.clock).all():
+            try:
+                folded.refresh()
+            except (Corrupt, NewerFormat):
+                continue  # reindexing removes them
+            yield from folded.table.stale(folded.snapshot, before)
 
     def folding(self, stop: threading.Event | None = None) -> Folding:
         """Give what folds runs, with tables of its own.

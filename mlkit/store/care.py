@@ -55,6 +55,10 @@ class Care(Rooms):
         from mlkit.store import gc
 
         rooms = gc.Rooms(
-            storage=self._storage, runs=self.runs, datasets=self.datasets, models=self.models
+            storage=self._storage,
+            runs=self.runs,
+            datasets=self.datasets,
+            models=self.models,
+            stale_table_files=self._index.stale_files,
         )
         return gc.collect_garbage(rooms, grace=grace, dry_run=dry_run, progress=progress)

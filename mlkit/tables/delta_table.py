@@ -1,6 +1,6 @@
 """One Delta table of a store: rows are appended or replaced by whoever commits first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
@@ -8,11 +8,11 @@ from attrs import field, frozen
 from mlkit._core.clock import Clock
 from mlkit._core.ids import uuid7
 from mlkit.errors import NotFound, StorageFault
-from mlkit.storage.protocol import Storage
+from mlkit.storage.protocol import Entry, Storage
 from mlkit.tables.actions import Action, Add, Metadata, Remove
 from mlkit.tables.data_file import DataFile, write_data_file
 from mlkit.tables.delta_types import schema_to_json
-from mlkit.tables.log import Log
+from mlkit.tables.log import FOLDER, Log
 from mlkit.tables.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -120,6 +120,23 @@ class DeltaTable:
         changes = not add or any(one.data_change for one in add)
         actions += [Remove(one.path, now // _MS, changes) for one in remove]
         return self.log.commit(before, [*actions, *add], operation)
+
+    def stale(self, snapshot: Snapshot, before: int) -> Iterator[Entry]:
+        """Give the files that are no part of the table, and haven't been since a time.
+
+        Args:
+            snapshot: How the table stands.
+            before: The time, in nanoseconds since 1970, UTC.
+        """
+        log = {*self.log.stale(snapshot)}
+        for entry in self.storage.list(self.folder):
+            path = entry.path[len(self.folder) + 1 :]
+            removed = snapshot.removed.get(path)
+            needed = path in snapshot.files or (removed and removed.removed_at * _MS >= before)
+            if path.startswith(f"{FOLDER}/"):
+                needed = entry.path not in log
+            if not needed and entry.modified is not None and entry.modified < before:
+                yield entry
 
     def discard(self, files: Iterable[Add]) -> None:
         """Remove files that no commit has made part of the table."""
