@@ -1,13 +1,13 @@
 """A run that is read: what its folder says, whether it is finished, alive or lost."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import Clock, parse_iso
 from mlkit._core.names import unknown
-from mlkit.errors import Corrupt, MlkitError, NotFound
+from mlkit.errors import Corrupt, MlkitError, NewerFormat, NotFound
 from mlkit.metrics.reader import PointColumns, read_segment
 from mlkit.metrics.records import Event, Points
 from mlkit.objects.blobs import Blobs
@@ -309,8 +309,9 @@ class Run(EditVerbs, FollowVerbs):
     @cached_property
     def _head(self) -> dict[str, Any]:
         """What the run began with; its end tells that too, so one request is saved."""
-        if "run" in self._end and self._is_summed_up:
-            return {"id": self.id, **self._end["run"]}
+        with suppress(Corrupt, NewerFormat):  # what the run began with can be known all the same
+            if "run" in self._end and self._is_summed_up:
+                return {"id": self.id, **self._end["run"]}
         return read_beginning(self._storage, self._folder)
 
     @cached_property

@@ -293,6 +293,48 @@ def test_a_strict_run_raises_what_a_mark_met(store, monkeypatch):
         strict.start_run("flights", resume=run_id)
 
 
+def resume_and_die(store, run_id, death):
+    """Resume a run in a process that is killed before one of its writes; give how it ended."""
+    pid = os.fork()
+    if pid == 0:
+        numbers = itertools.count()
+        for verb in ("write", "create", "open_append"):
+            setattr(LocalStorage, verb, deadly(getattr(LocalStorage, verb), numbers, death))
+        with store.start_run("flights", resume=run_id) as run:
+            run.log_metric("loss", 0.2)
+            run.log_text("text", "a.txt")
+        os._exit(0)
+    return os.waitpid(pid, 0)[1]
+
+
+def deadly(real, numbers, death):
+    """Give an operation that kills the process instead of being the one of a number."""
+
+    def act(*args, **options):
+        if next(numbers) == death:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **options)
+
+    return act
+
+
+def test_who_resumes_a_run_may_die_at_any_write_and_what_changed_is_marked(store):
+    for death in itertools.count():
+        run_id = ended(store)
+        before = list(store._storage.list(f"runs/{run_id}"))
+        status = resume_and_die(store, run_id, death)
+        changed = list(store._storage.list(f"runs/{run_id}")) != before
+        left = marks(store)
+        assert not changed or run_id in left
+        for paths in left.values():
+            Changes(store._storage).forget(paths)
+        if status == 0:
+            break
+        assert (run_id in marks(store)) is (run_id in left)  # it may be changed at any moment
+    assert death >= 4  # mark, segment, end, mark
+    assert run_id not in marks(store)
+
+
 # What the dead have left
 
 PROGRAM = """
@@ -333,14 +375,7 @@ def die_while_sending(store, death):
     if pid == 0:
         numbers = itertools.count()
         for verb in ("write", "create"):
-            real = getattr(LocalStorage, verb)
-
-            def deadly(*args, _real=real, **options):
-                if next(numbers) == death:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return _real(*args, **options)
-
-            setattr(LocalStorage, verb, deadly)
+            setattr(LocalStorage, verb, deadly(getattr(LocalStorage, verb), numbers, death))
         store.sync()
         os._exit(0)
     return os.waitpid(pid, 0)[1]

@@ -1,6 +1,7 @@
 """Promises about the documents of a run: one is enough to know a run that has ended."""
 
 import json
+import warnings
 
 import pytest
 
@@ -115,7 +116,19 @@ def test_a_run_that_was_resumed_keeps_its_beginning(store, ended):
 def test_a_beginning_of_an_impossible_shape_is_damage(store, ended, wrong):
     rewrite(store, f"runs/{ended}/end.json", lambda body: body.update(run=wrong))
     with pytest.raises(Corrupt, match="no usable field"):
-        _ = store.run(ended).experiment
+        _ = store.run(ended).status
+
+
+def test_a_run_whose_end_is_damaged_is_known_by_its_beginning(store, ended):
+    path = f"runs/{ended}/end.json"
+    store._storage.write(path, store._storage.read(path)[:-5])
+    run = store.run(ended)
+    assert (run.experiment, run.name) == ("flights", "first")
+    with pytest.raises(Corrupt):
+        run.check()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [one.experiment for one in store.runs.readable("outer")] == ["outer"]
 
 
 def test_a_run_whose_beginning_isnt_there_yet_isnt_there(store, ended):
