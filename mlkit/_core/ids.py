@@ -2,8 +2,10 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+_LENGTH = 36
+_DASHES = (8, 13, 18, 23)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -34,6 +36,36 @@ def uuid7(ns: int, random: Callable[[int], bytes] = os.urandom) -> str:
 def is_uuid7(text: str) -> bool:
     """Tell whether a text is a UUID of version 7 as `uuid7` writes it."""
     return _UUID.fullmatch(text) is not None
+
+
+def only_uuid7(texts: Sequence[str]) -> list[str]:
+    """Give those of many texts that are UUIDs of version 7, in their order.
+
+    Example:
+        >>> only_uuid7(["018bcfe5-687b-774f-8000-000000000000", "notes.txt"])
+        ['018bcfe5-687b-774f-8000-000000000000']
+    """
+    if _are_all(texts):
+        return list(texts)
+    return [text for text in texts if is_uuid7(text)]
+
+
+def _are_all(texts: Sequence[str]) -> bool:
+    """Tell whether all texts are such UUIDs, looking at each place of all of them at once."""
+    joined = "\n".join([*texts, ""])
+    stride = _LENGTH + 1
+    if len(joined) != stride * len(texts) or joined[_LENGTH::stride] != "\n" * len(texts):
+        return False
+    dashes = all(not joined[at::stride].strip("-") for at in _DASHES)
+    return (
+        dashes
+        and joined.count("-") == len(_DASHES) * len(texts)
+        and not joined[14::stride].strip("7")
+        and not joined[19::stride].strip("89ab")
+        and joined.isascii()
+        and not joined.encode().translate(None, b"0123456789abcdef-\n")
+        and joined.count("\n") == len(texts)
+    )
 
 
 def token(nbytes: int = 8) -> str:

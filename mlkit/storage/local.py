@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from mlkit.errors import AlreadyExists, NotFound
 from mlkit.storage.faulting import fault, link_error, missing
-from mlkit.storage.paths import TEMPORARY, check, check_folder, is_path
+from mlkit.storage.paths import TEMPORARY, check, check_folder, is_path, only_paths
 from mlkit.storage.protocol import Body, Capabilities, Entry, Names
 from mlkit.storage.ranges import check_range
 
@@ -140,7 +140,7 @@ class LocalStorage:
         """Give the names right below a folder, sorted; see `Storage.children`."""
         folder = self._check_folder(prefix)
         try:
-            return [name for name, _, _ in _scan(self._root, folder, facts=False)]
+            return _names(self._root, folder)
         except OSError as error:
             raise fault(error, self._root, folder, writing=False) from error
 
@@ -262,7 +262,7 @@ class LocalStorage:
 
     def _walk(self, folder: str) -> Iterator[Entry]:
         try:
-            found = _scan(self._root, folder, facts=True)
+            found = _scan(self._root, folder)
         except OSError as error:
             raise fault(error, self._root, folder, writing=False) from error
         for name, size, modified in found:
@@ -374,7 +374,22 @@ def _sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
-def _scan(root: str, folder: str, *, facts: bool) -> Found:
+def _names(root: str, folder: str) -> Names:
+    """Give the names in a folder, sorted by path; those of folders end with `/`."""
+    kinds: dict[str, str] = {}
+    try:
+        with os.scandir(f"{root}/{folder}" if folder else root) as items:
+            for item in items:
+                if item.is_dir(follow_symlinks=False):
+                    kinds[item.name] = "/"
+                elif item.is_file(follow_symlinks=False):
+                    kinds[item.name] = ""
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted([name + kinds[name] for name in only_paths(list(kinds))])
+
+
+def _scan(root: str, folder: str) -> Found:
     """Give what is in a folder, sorted by path: plain files and folders, no links."""
     found: Found = []
     try:
@@ -385,9 +400,6 @@ def _scan(root: str, folder: str, *, facts: bool) -> Found:
                 if item.is_dir(follow_symlinks=False):
                     found.append((f"{item.name}/", 0, 0))
                 elif item.is_file(follow_symlinks=False):
-                    if not facts:
-                        found.append((item.name, 0, 0))
-                        continue
                     with suppress(FileNotFoundError):  # it was deleted meanwhile
                         status = item.stat(follow_symlinks=False)
                         found.append((item.name, status.st_size, status.st_mtime_ns))

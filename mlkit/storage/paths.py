@@ -1,6 +1,7 @@
 """Paths of objects: relative, with `/` between their parts, the same on every storage."""
 
 import re
+from collections.abc import Sequence
 
 from mlkit.errors import InvalidInput
 
@@ -19,6 +20,8 @@ LONGEST_PART = 255
 _PLAIN = re.compile(
     r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}(?:/[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}){0,3}"
 )
+_PLAIN_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/"
+_PLAIN_LENGTH = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -62,6 +65,26 @@ def check_folder(prefix: str) -> str:
 def is_path(path: str) -> bool:
     """Tell whether a text is the path of an object; listings leave out what isn't."""
     return _PLAIN.fullmatch(path) is not None or not _fault(path)
+
+
+def only_paths(names: Sequence[str]) -> list[str]:
+    """Give those of many names of one folder that objects can have, in their order.
+
+    Example:
+        >>> only_paths(["1.json", "..", ".tmp"])
+        ['1.json']
+    """
+    joined = "/".join(["", *names])  # looked at as one, since there may be hundreds of thousands
+    if (
+        joined.isascii()
+        and not joined.encode().translate(None, _PLAIN_BYTES)
+        and "/." not in joined
+        and joined.count("/") == len(names)
+        and max(map(len, names), default=0) <= _PLAIN_LENGTH
+        and "" not in names
+    ):
+        return list(names)
+    return [name for name in names if is_path(name)]
 
 
 def _fault(path: object) -> str:

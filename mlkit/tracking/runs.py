@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlkit._core.codec import encode_document
-from mlkit._core.ids import is_uuid7, uuid7
+from mlkit._core.ids import is_uuid7, only_uuid7, uuid7
 from mlkit._core.masking import mask_text
 from mlkit._core.settings import captures
 from mlkit.errors import AlreadyExists, Corrupt, InvalidInput, NewerFormat, NotFound
@@ -152,8 +152,7 @@ class Runs:
 
     def ids(self) -> list[str]:
         """Give the ids of all runs, the oldest first."""
-        names = (name.rstrip("/") for name in self._around.storage.children(_FOLDER))
-        return [name for name in names if is_uuid7(name)]
+        return only_uuid7([name.rstrip("/") for name in self._around.storage.children(_FOLDER)])
 
     def verify(self, run_id: str) -> Iterator[Problem]:
         """Check the documents and records of one run; its artifacts are whole files of the store.

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from mlkit._core.clock import iso, now_ns, parse_iso
 from mlkit._core.hashing import Hasher, digest_bytes, digest_file, hex_of
-from mlkit._core.ids import is_uuid7, token, uuid7
+from mlkit._core.ids import is_uuid7, only_uuid7, token, uuid7
 from mlkit._core.settings import cache_dir, default_store_url, spool_dir
 from mlkit.errors import Corrupt, InvalidInput
 
@@ -89,3 +89,18 @@ def test_without_a_word_things_are_in_the_user_s_folders(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", "/s")
     assert str(cache_dir()) == "/c/mlkit"
     assert str(spool_dir()) == "/s/mlkit/spool"
+
+
+@given(
+    st.lists(st.one_of(st.builds(uuid7, st.integers(0, 2**60)), st.text(max_size=40)), max_size=6)
+)
+def test_many_ids_are_told_from_other_names_as_each_alone_is(texts):
+    assert only_uuid7(texts) == [text for text in texts if is_uuid7(text)]
+
+
+@pytest.mark.parametrize("place", range(36))
+@pytest.mark.parametrize("char", ["-", "0", "8", "f", "g", "F", "\n", "é"])
+def test_one_wrong_character_among_many_ids_is_found(place, char):
+    good = uuid7(1_700_000_000_123_456_789)
+    odd = good[:place] + char + good[place + 1 :]
+    assert only_uuid7([good, odd, good]) == [text for text in [good, odd, good] if is_uuid7(text)]

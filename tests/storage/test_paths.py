@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkit.errors import InvalidInput
-from mlkit.storage.paths import check, check_folder, is_path
+from mlkit.storage.paths import check, check_folder, is_path, only_paths
 from mlkit.storage.ranges import check_range
 
 
@@ -66,3 +66,14 @@ def test_a_range_counts_from_the_beginning():
         check_range(-1, None)
     with pytest.raises(InvalidInput, match="end at -2"):
         check_range(0, -2)
+
+
+@given(
+    st.lists(
+        st.text("ab.-_/\\\n\x00é", max_size=6) | st.sampled_from(["", "..", ".tmp", "x" * 256]),
+        max_size=5,
+    )
+)
+def test_many_names_are_told_as_each_alone_is(names):
+    names = [name for name in names if "/" not in name]
+    assert only_paths(names) == [name for name in names if is_path(name)]
