@@ -4,7 +4,7 @@ An index folds a run that has ended once, and needn't look at its folder again. 
 such a run puts a mark before the change and another one after it. The index lists the marks,
 reads their runs, keeps what it read, and forgets the marks that it had listed. A first mark
 stays until the second one is listed with it, since the change may come at any moment; of an
-author who was killed it stays a week. So the index is right in the end, whoever dies when.
+author who was killed it stays an hour. So the index is right in the end, whoever dies when.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from mlkit.tracking.health import Health
     from mlkit.tracking.surroundings import Surroundings
 
-_WEEK = 7 * 24 * 3600 * 1_000_000_000
+_HOUR = 3600 * 1_000_000_000
+"""From the mark before a change to the change: an edit comes at once. Who resumes or joins a run
+may take longer, but then it hasn't ended, and isn't known by the tables alone."""
 
 
 class Changes:
@@ -93,14 +95,14 @@ class Changes:
         """Remove marks, after what they announced was read and kept.
 
         What was put before a change stays until that has happened, which the mark behind it
-        says, or until a week is over.
+        says, or until an hour is over.
 
         Args:
             paths: Those that `pending` gave before their runs were read, and no others.
         """
         marks = [mark for mark in map(Mark.of, paths) if mark is not None]
         done = {mark.change for mark in marks if not mark.before}
-        long_ago = uuid7(max(self._clock() - _WEEK, 0))
+        long_ago = uuid7(max(self._clock() - _HOUR, 0))
         for mark in marks:
             if mark.change in done or mark.change < long_ago:
                 self._storage.delete(mark.path)

@@ -7,6 +7,9 @@ from typing import Any
 from mlkit._core.masking import mask_text, mask_value
 from mlkit.errors import InvalidInput
 
+GOALS = ("max", "min")
+"""Which value of a metric may be the best one."""
+
 _DEEPEST = 32
 _HUGE = 1 << 4096
 
@@ -53,7 +56,7 @@ def plain_goals(goals: Mapping[str, str]) -> dict[str, str]:
     """
     check_mapping(goals, "set_goals(auc='max', loss='min')")
     for key, goal in goals.items():
-        if goal not in ("max", "min"):
+        if goal not in GOALS:
             message = f"{goal!r} is no goal for the metric {key!r}"
             raise InvalidInput(message, hint="Use 'max' or 'min'")
     return {check_key(key, "metric"): str(goal) for key, goal in goals.items()}

@@ -21,6 +21,7 @@ from mlkit.tracking.editing import EditVerbs
 from mlkit.tracking.edits import Edit, edited, edits
 from mlkit.tracking.following import FollowVerbs
 from mlkit.tracking.liveness import identity, is_lost
+from mlkit.tracking.params import GOALS
 from mlkit.tracking.recorded import Recorded
 from mlkit.tracking.state import RunState
 from mlkit.tracking.surroundings import Earlier
@@ -159,7 +160,7 @@ class Run(EditVerbs, FollowVerbs):
     @property
     def goals(self) -> dict[str, str]:
         """Metric to `max` or `min`, of those for which the run said what it is after."""
-        return self._state.goals
+        return {key: goal for key, goal in self._state.goals.items() if goal in GOALS}
 
     @property
     def inputs(self) -> list[dict[str, Any]]:

@@ -320,6 +320,12 @@ def test_a_goal_is_max_or_min_and_else_nothing_is_kept(store, wrong):
     assert store.run(run.id).goals == {}
 
 
+def test_goals_that_only_later_versions_know_are_passed_over(store):
+    with store.start_run("flights") as run:
+        run._event("goals", {"values": {"auc": "max", "loss": {"near": 0}, "f1": 3}})
+    assert store.run(run.id).goals == {"auc": "max"}
+
+
 def test_a_run_without_goals_has_none(store, ended):
     assert store.run(ended).goals == {}
 

@@ -47,6 +47,25 @@ def tracking(store: mlkit.Store) -> None:
     run.artifacts().download("folder", under="plots")
 
 
+def organizing(store: mlkit.Store) -> None:
+    store.start_run("flights").set_goals(auc="max", loss="min")
+    run = store.run("0190f7a5")
+    run.set_tags(team="ml", old=None)
+    run.note("later")
+    run.rename("second")
+    run.delete()
+    run.restore()
+    assert_type(run.deleted_at, int | None)
+    assert_type(run.goals, dict[str, str])
+    for record in run.follow(["loss"], timeout=60):
+        assert_type(record.time, int)
+    for experiment in store.experiments:
+        experiment.describe("late ones")
+        experiment.rename("delays")
+        assert_type(experiment.archived, bool)
+    assert_type(store.experiments.carried_by("vision/"), frozenset[str])
+
+
 def a_tracked_function_keeps_its_signature() -> None:
     @mlkit.track("flights")
     def train(lr: float = 0.1, *, depth: int = 6) -> dict[str, float]:
