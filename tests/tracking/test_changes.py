@@ -22,6 +22,7 @@ from mlkit.store.root import open_root
 from mlkit.store.store import Store
 from mlkit.tracking.changes import Changes
 from mlkit.tracking.health import TrackingWarning
+from mlkit.tracking.leftovers import runs_of_the_dead
 
 NO_APPEND = Capabilities(exclusive_create=True, append=False)
 MARKS = "tables/changes/"
@@ -394,6 +395,18 @@ def test_a_sender_that_is_killed_at_any_write_leaves_no_change_unmarked(remote):
         if status == 0:
             break
     assert death > 6
+
+
+@pytest.mark.parametrize("name", ["w-1.seg", "run.json", "end.json"])
+def test_what_doesnt_say_whose_it_is_counts_as_left(remote, name):
+    run_id = new_run_id()
+    remote._outbox.put(f"runs/{run_id}/{name}", b"?")
+    remote.sync()
+    assert len(marks(remote)[run_id]) == 1
+
+
+def test_what_is_sent_while_it_is_looked_at_is_no_leftover(tmp_path):
+    assert runs_of_the_dead(tmp_path, [f"runs/{new_run_id()}/w-1.seg"]) == set()
 
 
 def test_what_a_living_process_has_put_there_is_sent_without_a_mark(remote):

@@ -356,6 +356,33 @@ def test_damage_raises_and_is_named(store):
     run.finish()
 
 
+@pytest.fixture
+def small(monkeypatch):
+    """Pieces, and a largest record, that a test fills quickly."""
+    monkeypatch.setattr(following, "_PIECE", 64)
+    monkeypatch.setattr(following, "_LARGEST", 512)
+
+
+def test_zeros_that_are_longer_than_any_record_are_gone_past(store, small):
+    run = store.start_run("flights")
+    run.log_metric("loss", 1)
+    place = segment_of(store, run)
+    before = place.read_bytes()
+    run.log_metric("loss", 2)
+    place.write_bytes(before + bytes(3000) + place.read_bytes()[len(before) :])
+    assert values(follow(store, run.id, run.finish)) == [1, 2]
+
+
+def test_damage_that_is_longer_than_any_record_is_named(store, small):
+    run = store.start_run("flights")
+    run.log_metric("loss", 1)
+    place = segment_of(store, run)
+    place.write_bytes(place.read_bytes() + b"\xff" * 3000)
+    with pytest.raises(Corrupt, match=place.name):
+        list(follow(store, run.id))
+    run.finish()
+
+
 def test_a_run_that_has_ended_and_lacks_records_is_told_after_a_while(store):
     with store.start_run("flights") as run:
         run.log_metric("loss", 1)
