@@ -48,6 +48,9 @@ def open_root(storage: Storage, clock: Clock) -> Root:
     if fields is None:
         _refuse_file(storage.url)
         strangers = [name for name in storage.children() if name.rstrip("/") != PROBING]
+        if STORE_DOCUMENT in strangers:  # another process has made the store in this moment
+            fields = _read(storage)
+    if fields is None:
         if strangers:
             message = f"{storage.url} is no mlkit store: it holds {', '.join(strangers[:3])}"
             raise NotAStore(

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import mlkit
+from mlkit._core.clock import now_ns
 from mlkit._core.codec import encode_document
 from mlkit.errors import (
     Corrupt,
@@ -13,6 +14,7 @@ from mlkit.errors import (
     MissingExtra,
     NewerFormat,
     NotAStore,
+    NotFound,
     ReadOnly,
     SingleWriterOnly,
     Untrusted,
@@ -267,3 +269,20 @@ def test_a_store_crosses_process_borders(tmp_path):
     copy = pickle.loads(pickle.dumps(store))
     assert (type(copy), copy.id, copy.url) == (Store, store.id, store.url)
     assert (copy._strict, copy._trusted) == (True, False)
+
+
+def test_a_store_that_another_process_makes_in_this_moment_is_opened(tmp_path):
+    made = Store(tmp_path / "store")
+
+    class Slow(LocalStorage):
+        """Sees nothing in its first look."""
+
+        blind = True
+
+        def read(self, path, start=0, end=None):
+            if self.blind:
+                self.blind = False
+                raise NotFound(path)
+            return super().read(path, start, end)
+
+    assert open_root(Slow(tmp_path / "store"), now_ns).store_id == made.id
