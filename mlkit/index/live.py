@@ -92,7 +92,7 @@ class LiveRuns:
         same = before is not None and before.files == files
         if before is not None and same and (before.damage or (before.live and before.live.ended)):
             return before
-        run = before.run if before is not None and same else self.runs.open(run_id, files)
+        run = before.run if before is not None and same else self.runs.as_it_lies(run_id, files)
         if not run.exists:  # its first segment came before its beginning
             return _Known(files, run)
         try:

@@ -168,7 +168,7 @@ class _Collection:
         if BEGINNING not in run.files:  # its removal had begun
             return True
         try:
-            return self.rooms.runs.open(run.run_id, run.files).status != "RUNNING"
+            return self.rooms.runs.as_it_lies(run.run_id, run.files).status != "RUNNING"
         except (Corrupt, NewerFormat, NotFound):  # it is damaged, and nobody wants it
             return True
 

@@ -89,7 +89,7 @@ def references_of(storage: "Storage", runs: "Runs", run_id: str, files: Files) -
     deleted_at, fault = None, ""
     paths: frozenset[str] = frozenset()
     try:
-        deleted_at = runs.open(run_id, files).deleted_at
+        deleted_at = runs.as_it_lies(run_id, files).deleted_at
         paths = frozenset(
             object_path(ROOT, digest) for digest in _digests(storage, runs, run_id, files)
         )
@@ -105,7 +105,7 @@ def references_of(storage: "Storage", runs: "Runs", run_id: str, files: Files) -
 
 def _digests(storage: "Storage", runs: "Runs", run_id: str, files: Files) -> list[str]:
     if BEGINNING in files:
-        return [content.digest for content in runs.open(run_id, files).contents()]
+        return [content.digest for content in runs.as_it_lies(run_id, files).contents()]
     folder = f"{_RUNS}/{run_id}"  # the rest of a run whose beginning is still to come
     told = [read_end(storage, folder, name) for name in endings(files)]
     kept = [

@@ -90,6 +90,7 @@ class Rooms:
             datasets=lambda: self.datasets,
             models=lambda: self.models,
             experiments=lambda: self.experiments,
+            points=lambda run_id, key: self._index.points(run_id, key),  # noqa: PLW0108 - it is made later
             clock=now_ns,
             strict=self._strict,
             reopen=self._reopen,

@@ -1,7 +1,6 @@
 """The tables that SQL over a store sees: runs, metrics, datasets, models."""
 
 import tempfile
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,8 @@ from mlkit.index.points import metrics_schema, points_rows
 from mlkit.index.run_index import Seen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import duckdb
     import pyarrow as pa
 

@@ -1,14 +1,13 @@
 """A run that is read: what its folder says, whether it is finished, alive or lost."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import Clock, parse_iso
-from mlkit._core.names import unknown
 from mlkit.errors import Corrupt, MlkitError, NewerFormat, NotFound
-from mlkit.metrics.reader import PointColumns, read_segment
+from mlkit.metrics.reader import read_segment
 from mlkit.metrics.records import Event, Points
 from mlkit.objects.blobs import Blobs
 from mlkit.objects.verify import Problem
@@ -22,6 +21,7 @@ from mlkit.tracking.edits import Edit, edited, edits
 from mlkit.tracking.following import FollowVerbs
 from mlkit.tracking.liveness import identity, is_lost
 from mlkit.tracking.params import GOALS
+from mlkit.tracking.point_verbs import PointVerbs
 from mlkit.tracking.recorded import Recorded
 from mlkit.tracking.state import RunState
 from mlkit.tracking.surroundings import Earlier
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Run(EditVerbs, FollowVerbs):
+class Run(PointVerbs, EditVerbs, FollowVerbs):
     """A run as its folder has it, read when it is first asked for.
 
     A run that is still being written shows what was written when its folder was first read;
@@ -57,6 +57,7 @@ class Run(EditVerbs, FollowVerbs):
         blobs: Blobs,
         clock: Clock,
         files: Mapping[str, int] | None = None,
+        points: "Callable[[str, str], pa.Table | None] | None" = None,
     ) -> None:
         self.id = run_id
         self._storage = storage
@@ -64,6 +65,7 @@ class Run(EditVerbs, FollowVerbs):
         self._clock = clock
         self._folder = f"runs/{run_id}"
         self._listed = files
+        self._points = points
 
     # What it was
 
@@ -196,38 +198,6 @@ class Run(EditVerbs, FollowVerbs):
     def health(self) -> dict[str, Any]:
         """How many calls the storage didn't take, as the end of the run says; else nothing."""
         return dict(self._end.get("health", {})) if self._end else {}
-
-    def metrics(self, key: str | None = None) -> "pa.Table":
-        """Give every point of a metric, or of all; none is left out.
-
-        Args:
-            key: The metric's name; all metrics by default.
-
-        Returns:
-            Columns `step` (int64, or float64 when some step is no integer), `time` (UTC, ns) and
-            `value` (float64), in the order of time; of all metrics with a column `key` first.
-
-        Raises:
-            NotFound: The run has no such metric.
-            Corrupt: A segment was damaged.
-        """
-        import pyarrow as pa
-
-        self._require_whole()
-        columns = PointColumns()
-        for name in self._segments:
-            for record in self._records(name):
-                if isinstance(record, Points):
-                    columns.add(record, only=key)
-        if key is not None:
-            if key not in columns.values:
-                known = {*self.summary, *columns.values}
-                raise unknown(f"metric of run {self.id}", key, known)
-            return columns.table(key)
-        tables = [_with_key(columns.table(name), name) for name in sorted(columns.values)]
-        if not tables:
-            return _with_key(columns.table(""), "")
-        return pa.concat_tables(tables, promote_options="permissive")
 
     @property
     def overhead(self) -> float | None:
@@ -421,9 +391,3 @@ class _Edits(dict[str, Edit]):
     def __missing__(self, name: str) -> Edit:
         self[name] = edit = Edit.read(self._storage, f"{self._folder}/{name}")
         return edit
-
-
-def _with_key(table: "pa.Table", key: str) -> "pa.Table":
-    import pyarrow as pa
-
-    return table.add_column(0, "key", pa.repeat(pa.scalar(key), table.num_rows))

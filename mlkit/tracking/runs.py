@@ -122,7 +122,7 @@ class Runs:
             message = f"{run_id!r} can't be the id of a run"
             raise InvalidInput(message, hint="Use text, such as the id of a run that you started")
         if is_uuid7(run_id):
-            run = self._run(run_id)
+            run = self.open(run_id)
             if run.exists:
                 return run
         found = [known for known in self.ids() if known.startswith(run_id)]
@@ -134,21 +134,35 @@ class Runs:
             )
             raise NotFound(message, hint=hint)
         if len(found) == 1 and len(run_id) >= _SHORTEST:
-            return self._run(found[0])
+            return self.open(found[0])
         if len(found) > 1:
             message = f"{len(found)} runs begin with {run_id!r}"
             raise InvalidInput(message, hint=f"Write more of the id, such as {found[0]}")
         message = f"There is no run {run_id!r} among {len(self):,}"
         raise NotFound(message, hint="store.search_runs() lists them, the newest first")
 
-    def open(self, run_id: str, files: Mapping[str, int] | None = None) -> Run:
-        """Give a run by its whole id, without looking whether it is there.
+    def open(self, run_id: str) -> Run:
+        """Give a run by its whole id, without looking whether it is there."""
+        around = self._around
+        return Run(
+            run_id,
+            storage=around.storage,
+            blobs=around.blobs,
+            clock=around.clock,
+            points=around.points,
+        )
+
+    def as_it_lies(self, run_id: str, files: Mapping[str, int] | None = None) -> Run:
+        """Give a run by its whole id, all of it read from its folder; for who makes the tables.
 
         Args:
             run_id: The id.
             files: The files of its folder with their sizes, where they are known.
         """
-        return self._run(run_id, files)
+        around = self._around
+        return Run(
+            run_id, storage=around.storage, blobs=around.blobs, clock=around.clock, files=files
+        )
 
     def ids(self) -> list[str]:
         """Give the ids of all runs, the oldest first."""
@@ -174,7 +188,7 @@ class Runs:
                 folders.setdefault(run_id, {})[name] = entry.size
         for run_id in sorted(folders):
             if "run.json" in folders[run_id]:  # else its first segment came before it
-                yield self._run(run_id, folders[run_id])
+                yield self.as_it_lies(run_id, folders[run_id])
 
     def readable(self, experiment: str | None = None, *, deleted: bool = False) -> Iterator[Run]:
         """Give the runs that can be read, the oldest first; a warning names those that can't.
@@ -214,12 +228,6 @@ class Runs:
 
     def __len__(self) -> int:
         return len(self.ids())
-
-    def _run(self, run_id: str, files: Mapping[str, int] | None = None) -> Run:
-        around = self._around
-        return Run(
-            run_id, storage=around.storage, blobs=around.blobs, clock=around.clock, files=files
-        )
 
     def _begun(self, beginning: Beginning, wish: Wish, *, durable: bool) -> ActiveRun:
         """Give the run that a start means: a new one, an earlier one, or a part in another's."""
@@ -279,7 +287,7 @@ class Runs:
             self._around.courier.deliver(_FOLDER)
         if wish.mode == "must":
             return self.get(run_id)
-        run = self._run(run_id)
+        run = self.open(run_id)
         if not run.exists:
             return None
         if bookmark is None or run.status in UNFINISHED:

@@ -13,6 +13,8 @@ from mlkit.tracking.outbox import Outbox
 from mlkit.tracking.state import RunState
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from mlkit.data.datasets import Datasets
     from mlkit.data.version import DatasetVersion
     from mlkit.models.package import ModelVersion
@@ -33,6 +35,7 @@ class Surroundings:
         datasets: Gives the store's datasets, when they are first needed.
         models: Gives the store's models, alike.
         experiments: Gives the store's experiments, alike.
+        points: Gives the points of a metric of a run from the tables, None where they lack them.
         clock: Gives the time.
         strict: Whether faults of the storage are raised.
         reopen: Opens the store in another process; pickled with a run.
@@ -49,6 +52,7 @@ class Surroundings:
     datasets: "Callable[[], Datasets]"
     models: "Callable[[], Models]"
     experiments: "Callable[[], Experiments]"
+    points: "Callable[[str, str], pa.Table | None]"
     clock: Clock
     strict: bool
     reopen: Callable[[], Any]
