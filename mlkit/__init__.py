@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from mlkit.quality.drift_report import DriftReport
     from mlkit.quality.gate_report import GateReport
     from mlkit.quality.gates import Gate, at_least, at_most, no_worse
+    from mlkit.query.expressions import field, metric, param, tag
     from mlkit.query.runs import RunTable
     from mlkit.store.store import Store
     from mlkit.sweeps.space import choice, int_uniform, log_uniform, uniform
@@ -108,10 +109,14 @@ _HOMES = {
     "choice": "mlkit.sweeps.space",
     "drift": "mlkit.quality.drift",
     "drift_share": "mlkit.monitoring.trigger",
+    "field": "mlkit.query.expressions",
     "int_uniform": "mlkit.sweeps.space",
     "log_uniform": "mlkit.sweeps.space",
+    "metric": "mlkit.query.expressions",
     "metric_drop": "mlkit.monitoring.trigger",
     "no_worse": "mlkit.quality.gates",
+    "param": "mlkit.query.expressions",
+    "tag": "mlkit.query.expressions",
     "uniform": "mlkit.sweeps.space",
 }
 """Where each public name is defined; it is imported when it is first asked for."""
@@ -138,6 +143,7 @@ __all__ = [
     "drift",
     "drift_share",
     "errors",
+    "field",
     "get_store",
     "int_uniform",
     "load_model",
@@ -153,15 +159,18 @@ __all__ = [
     "log_table",
     "log_text",
     "log_uniform",
+    "metric",
     "metric_drop",
     "new_run_id",
     "no_worse",
     "note",
+    "param",
     "search_runs",
     "set_store",
     "set_tags",
     "start_run",
     "sweep",
+    "tag",
     "track",
     "uniform",
     "use_dataset",

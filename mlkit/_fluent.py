@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlkit.data.version import DatasetVersion
     from mlkit.models.loaded import LoadedModel
     from mlkit.models.package import ModelVersion
+    from mlkit.query.expressions import Expression
     from mlkit.query.runs import RunTable
     from mlkit.sweeps.result import SweepResult
     from mlkit.tracking.reading import Run
@@ -237,7 +238,7 @@ def log_model(
 
 
 def search_runs(
-    filter: str = "",  # noqa: A002 - the field's word for it
+    filter: "str | Expression" = "",  # noqa: A002 - the field's word for it
     *,
     experiment: str | None = None,
     order_by: str | Sequence[str] = "-started",

@@ -1,13 +1,16 @@
-"""The fields of a run that filters and orders name: what they hold and how to get at them."""
+"""The fields of a run that filters and orders name: what they hold, and where that comes from."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlkit._core.clock import parse_iso
 from mlkit._core.names import near
 from mlkit.errors import InvalidInput
 from mlkit.query.syntax import MAPS, Field
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 STATUSES = ("RUNNING", "FINISHED", "FAILED", "KILLED", "LOST")
 SECOND = 1_000_000_000
@@ -65,7 +68,63 @@ class RunLike(Protocol):
         """What it made."""
 
 
-Getter = Callable[[RunLike], Any]
+class RunColumns(Protocol):
+    """Columns of runs in one order, each read when it is first asked for.
+
+    All are of the same length, and null where a run has no value. NaN is a value.
+    """
+
+    def __len__(self) -> int: ...
+
+    def fixed(self, name: str) -> "pa.ChunkedArray":
+        """Give what every run has.
+
+        Args:
+            name: `run_id`, `experiment`, `name`, `status`, `parent` or `user` (string), `started`
+                or `ended` (timestamp[us, UTC]), `duration` (double, seconds).
+        """
+        ...
+
+    def param(self, key: str) -> "Mapping[str, pa.ChunkedArray]":
+        """Give the values of a param by type; at most one of them is set in a row.
+
+        Args:
+            key: The param, or a path by dots into params that are mappings.
+
+        Returns:
+            `bool`, `int` (int64), `float` (double), `text` (string), `json` (string: lists,
+            mappings, and ints beyond int64); types that never occur are absent.
+        """
+        ...
+
+    def metric(self, key: str, part: str) -> "pa.ChunkedArray | None":
+        """Give a number (double) of the points of a metric, None when no run has it.
+
+        Args:
+            key: The metric.
+            part: `last`, `first`, `min`, `max` or `best`.
+        """
+        ...
+
+    def tag(self, key: str) -> "pa.ChunkedArray | None":
+        """Give the values (string) of a tag, None when no run has it."""
+        ...
+
+    def links(self, direction: str) -> "pa.ChunkedArray":
+        """Give what runs read or made: list<struct<kind, ref, digest>>, all string.
+
+        Args:
+            direction: `inputs` or `outputs`.
+        """
+        ...
+
+    def keys(self, home: str) -> Sequence[str]:
+        """Give the names that exist, for suggestions.
+
+        Args:
+            home: `metrics`, `params` (with the paths into mappings) or `tags`.
+        """
+        ...
 
 
 def duration_of(run: RunLike) -> float | None:
@@ -73,29 +132,34 @@ def duration_of(run: RunLike) -> float | None:
     return None if run.ended_at is None else (run.ended_at - run.started_at) / SECOND
 
 
-_GETTERS: dict[str, Getter] = {
-    "run_id": lambda run: run.id,
-    "experiment": lambda run: run.experiment,
-    "name": lambda run: run.name,
-    "status": lambda run: run.status,
-    "started": lambda run: run.started_at,
-    "ended": lambda run: run.ended_at,
-    "duration": duration_of,
-    "parent": lambda run: run.parent_id,
-}
+FIXED = (
+    "run_id",
+    "experiment",
+    "name",
+    "status",
+    "started",
+    "ended",
+    "duration",
+    "parent",
+    "user",
+)
+"""The fields that every run has."""
+
+LINKS = ("dataset", "model", "input", "output")
+"""The fields that hold versions which a run read or made."""
+
 _KINDS = {"status": "status", "started": "time", "ended": "time", "duration": "span"}
 _ALIASES = {"id": "run_id", "parent_id": "parent", "started_at": "started", "ended_at": "ended"}
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|s|m|h|d|w))+")
 _SPAN_PART = re.compile(r"([0-9.]+)(ms|s|m|h|d|w)")
 
-FIXED = tuple(_GETTERS)
-"""The fields that every run has."""
-
 
 def kind_of(name: str) -> str:
-    """Give what a field holds: `text`, `status`, `time`, `span`, or `any` for keys of maps."""
-    return "any" if name in MAPS else _KINDS.get(name, "text")
+    """Give what a field holds: `text`, `status`, `time`, `span`, `link`, or `any` for keys."""
+    if name in MAPS:
+        return "any"
+    return "link" if name in LINKS else _KINDS.get(name, "text")
 
 
 def field_of(word: str, at: int = 0) -> Field | None:
@@ -104,7 +168,7 @@ def field_of(word: str, at: int = 0) -> Field | None:
     if dot:
         return Field(name, key, at) if name in MAPS else None
     name = _ALIASES.get(name, name)
-    return Field(name, None, at) if name in _GETTERS else None
+    return Field(name, None, at) if name in (*FIXED, *LINKS) else None
 
 
 def near_field(word: str, keys: Mapping[str, Sequence[str]] | None = None) -> str:
@@ -127,46 +191,8 @@ def near_field(word: str, keys: Mapping[str, Sequence[str]] | None = None) -> st
     homes = [f"{home}.{word}" for home, held in (keys or {}).items() if word in held]
     if homes:
         return f"Did you mean {homes[0]!r}?"
-    return near(word.lower(), (*FIXED, *MAPS)) or f"There are {', '.join((*FIXED, *MAPS))}"
-
-
-def getter(field: Field) -> Getter:
-    """Give the function that takes a field's value from a run, None where it has none."""
-    if field.key is None:
-        return _GETTERS[field.name]
-    key = field.key
-    if field.name == "metrics":
-        return lambda run: run.summary.get(key)
-    if field.name == "params":
-        return lambda run: _param(run.params, key)
-    return lambda run: run.tags.get(key)
-
-
-def _param(params: Mapping[str, Any], key: str) -> Any:
-    """Give the value of a key, or of a path of keys into mappings; the key itself comes first."""
-    if key in params or "." not in key:
-        return params.get(key)
-    parts = key.split(".")
-    for count in range(1, len(parts)):
-        inner = params.get(".".join(parts[:count]))
-        if isinstance(inner, Mapping):
-            found = _param(inner, ".".join(parts[count:]))
-            if found is not None:
-                return found
-    return None
-
-
-def paths_of(params: Mapping[str, Any]) -> Iterator[str]:
-    """Give the keys of mappings, those of mappings within them as paths with dots.
-
-    Example:
-        >>> list(paths_of({"opts": {"depth": 4}, "lr": 0.1}))
-        ['opts', 'opts.depth', 'lr']
-    """
-    for key, value in params.items():
-        yield key
-        if isinstance(value, Mapping):
-            yield from (f"{key}.{path}" for path in paths_of(value))
+    names = (*FIXED, *LINKS, *MAPS)
+    return near(word.lower(), names) or f"There are {', '.join(names)}"
 
 
 def keys_of(run: RunLike) -> dict[str, Mapping[str, Any]]:

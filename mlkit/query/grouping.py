@@ -10,8 +10,9 @@ from mlkit.errors import InvalidInput
 from mlkit.index.row import storable
 from mlkit.index.view import View
 from mlkit.query.columns import key_column
+from mlkit.query.fields import LINKS
 from mlkit.query.frame import Frame
-from mlkit.query.parser import parse_order
+from mlkit.query.parser import parse_field
 from mlkit.query.student import half_width
 from mlkit.query.syntax import Field
 
@@ -150,6 +151,9 @@ def _values(view: View, rows: "pa.Array", text: str) -> "pa.ChunkedArray":
         message = f"{text!r} is no field"
         raise InvalidInput(message, hint="Write group_by('params.depth')")
     field = _field(text, view)
+    if field.name in LINKS or field.part != "last":
+        message = f"Runs can't be grouped by {field.text()}"
+        raise InvalidInput(message, hint="Group by a param, a tag, or a field such as status")
     if field.key is None:
         return view.fixed(field.name).take(rows)
     column = key_column(view, field.name, field.key, rows)
@@ -160,4 +164,4 @@ def _values(view: View, rows: "pa.Array", text: str) -> "pa.ChunkedArray":
 
 def _field(text: str, view: View) -> Field:
     keys = {home: view.keys(home) for home in ("metrics", "params", "tags")}
-    return parse_order(text, keys)[0]
+    return parse_field(text, keys)

@@ -6,13 +6,16 @@ any     = all { "or" all }
 all     = no { "and" no }
 no      = "not" no | test
 test    = "(" any ")" | operand operator operand
-        | field ["not"] "in" "(" literal { "," literal } ")"
+        | field ["not"] "in" "(" [ literal { "," literal } ] ")"
         | field ["not"] "between" operand "and" operand
         | field ["not"] "like" text
         | field "is" ["not"] "null"
 operand = field | literal
-field   = word | ("metrics" | "params" | "tags") "." (word | quoted key)
+field   = word | key | part "(" key ")"
+key     = ("metrics" | "params" | "tags") "." (word | quoted key)
+part    = "last" | "first" | "min" | "max" | "best"
 literal = text | number | "true" | "false" | "inf" | "nan"
+order   = ["-"] field ["nulls" ("first" | "last")]
 ```
 
 Words of the grammar are read in any case.
@@ -23,18 +26,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
+from attrs import frozen
+
 from mlkit._core.names import near
-from mlkit.errors import InvalidInput
-from mlkit.query.fields import (
-    STATUSES,
-    field_of,
-    kind_of,
-    near_field,
-    parse_moment,
-    parse_span,
-)
+from mlkit.query.fields import field_of, kind_of, near_field
+from mlkit.query.fitting import Misfit, comparable, fitted
 from mlkit.query.syntax import (
     MAPS,
+    PARTS,
     And,
     Between,
     Comparison,
@@ -49,11 +48,17 @@ from mlkit.query.syntax import (
     Operand,
     Operator,
     Or,
+    Part,
 )
 from mlkit.query.tokens import Token, syntax_error, tokens
 
-_DEEPEST = 50
-_LONGEST_INT = 4000
+DEEPEST = 50
+"""So deep at most are filters nested."""
+
+LONGEST_INT = 4000
+"""So many digits at most has a number."""
+
+_LONGEST_PATTERN = 1000  # RE2, which matches it, takes about ten times as many
 _WORDS = ("and", "or", "not", "in", "between", "like", "is", "null", "true", "false", "inf", "nan")
 _OPERATORS: dict[str, Operator] = {
     "=": "=", "==": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=",
@@ -81,21 +86,49 @@ def parse(text: str, keys: Keys | None = None) -> Node:
     return _Parser(text, keys or {}).filter()
 
 
-def parse_order(text: str, keys: Keys | None = None) -> tuple[Field, bool]:
-    """Give the field of an order such as `-metrics.auc`, and whether it descends.
+@frozen
+class Order:
+    """What runs are sorted by.
+
+    Attributes:
+        field: The field.
+        descending: Whether the greatest comes first.
+        nulls_first: Whether runs that lack it, or have NaN, come before all others.
+    """
+
+    field: Field
+    descending: bool = False
+    nulls_first: bool = False
+
+
+def parse_order(text: str, keys: Keys | None = None) -> Order:
+    """Give what an order such as `-metrics.auc` or `metrics.loss nulls first` says.
 
     Raises:
-        FilterSyntax: It isn't a field, with or without a `-`.
+        FilterSyntax: It isn't a field, with or without a `-` before it and where nulls go after it.
 
     Example:
-        >>> parse_order("-metrics.auc")[1]
+        >>> parse_order("-metrics.auc").descending
         True
     """
     lead = len(text) - len(text.lstrip())
     descending = text[lead : lead + 1] == "-"
     bare = " " + text[lead + 1 :] if descending else text[lead:]
-    parser = _Parser(" " * lead + bare, keys or {}, shown=text)
-    return parser.only_field(), descending
+    field, nulls_first = _Parser(" " * lead + bare, keys or {}, shown=text).order()
+    return Order(field, descending, nulls_first)
+
+
+def parse_field(text: str, keys: Keys | None = None) -> Field:
+    """Give the field that a text names, such as `status` or `max(metrics.auc)`.
+
+    Raises:
+        FilterSyntax: It names none.
+
+    Example:
+        >>> parse_field("max(metrics.auc)").part
+        'max'
+    """
+    return _Parser(text, keys or {}).only_field()
 
 
 class _Parser:
@@ -114,11 +147,27 @@ class _Parser:
         return node
 
     def only_field(self) -> Field:
-        token = self._peek()
-        operand = self._operand("a field to order by")
-        if not isinstance(operand, Field):
-            self._fail(token, "An order is by a field", "Write one such as -metrics.auc")
+        field = self._one_field("a field")
+        self._expect_end("Write one such as metrics.auc")
+        return field
+
+    def order(self) -> tuple[Field, bool]:
+        field = self._one_field("a field to order by")
+        if kind_of(field.name) == "link":
+            self._fail_at(field.at, f"{field.name} has no order")
+        nulls_first = False
+        if self._take("nulls"):
+            nulls_first = self._take("first")
+            if not nulls_first and not self._take("last"):
+                self._fail(self._peek(), "Expected first or last", self._found())
         self._expect_end("Write '-metrics.auc' to descend, and several orders as a list")
+        return field, nulls_first
+
+    def _one_field(self, expected: str) -> Field:
+        token = self._peek()
+        operand = self._operand(expected)
+        if not isinstance(operand, Field):
+            self._fail(token, f"Expected {expected}", "Write one such as metrics.auc")
         return operand
 
     def _any(self) -> Node:
@@ -136,8 +185,8 @@ class _Parser:
     def _no(self) -> Node:
         token = self._peek()
         self._depth += 1
-        if self._depth > _DEEPEST:
-            self._fail(token, f"The filter is nested more than {_DEEPEST} deep")
+        if self._depth > DEEPEST:
+            self._fail(token, f"The filter is nested more than {DEEPEST} deep")
         if self._take("not"):
             node: Node = Not(self._no())
         elif self._take("("):
@@ -192,6 +241,8 @@ class _Parser:
         if not self._take("("):
             self._fail(opening, "Expected a list in parentheses", "Write in (4, 6)")
         options: list[Literal] = []
+        if self._take(")"):
+            return ()
         while True:
             option = self._operand(_VALUE)
             if isinstance(option, Field):
@@ -208,6 +259,8 @@ class _Parser:
             self._fail_at(field.at, f"{field.name} is no text", "Use <, > or between")
         if token.kind != "text":
             self._fail(token, "Expected a pattern in quotes", "Write like 'sweep-%'")
+        if len(token.value) > _LONGEST_PATTERN:
+            self._fail(token, f"This pattern has more than {_LONGEST_PATTERN} characters")
         self._advance()
         return Literal(token.value, token.at)
 
@@ -247,12 +300,31 @@ class _Parser:
     def _number(self, token: Token) -> int | float:
         if _INTEGER.fullmatch(token.value) is None:
             return float(token.value)
-        if len(token.value) > _LONGEST_INT:
-            self._fail(token, f"This number has more than {_LONGEST_INT} digits")
+        if len(token.value) > LONGEST_INT:
+            self._fail(token, f"This number has more than {LONGEST_INT} digits")
         return int(token.value)
 
     def _field(self, *, is_value: bool) -> Field:
         token = self._advance()
+        opens = self._peek().kind == "mark" and self._peek().value == "("
+        for part in PARTS:
+            if opens and token.value.lower() == part:
+                return self._part(part, token)
+        return self._plain_field(token, is_value=is_value, opens=opens)
+
+    def _part(self, part: Part, token: Token) -> Field:
+        opening = self._advance()
+        inner = self._peek()
+        if inner.kind != "word":
+            self._fail(inner, "Expected a metric", self._found())
+        field = self._plain_field(self._advance(), is_value=False)
+        if field.name != "metrics":
+            self._fail(inner, f"{part} is of a metric", f"Write {part}(metrics.<key>)")
+        if not self._take(")"):
+            self._fail(opening, "This parenthesis isn't closed", self._found())
+        return Field(field.name, field.key, token.at, part=part)
+
+    def _plain_field(self, token: Token, *, is_value: bool, opens: bool = False) -> Field:
         if token.value in MAPS and self._peek().value == "." and self._peek().kind == "mark":
             self._advance()
             key = self._peek()
@@ -261,6 +333,9 @@ class _Parser:
                 return Field(token.value, key.value, token.at)
             self._fail(key, f"Expected a key of {token.value}", f"Write {token.value}.<key>")
         field = field_of(token.value, token.at)
+        if field is None and opens:
+            hint = near(token.value.lower(), PARTS) or f"There are {', '.join(PARTS)}"
+            self._fail(token, f"There is no function {token.value!r}", hint)
         if field is None:
             hint = near_field(token.value, self._keys)
             if is_value:
@@ -271,42 +346,15 @@ class _Parser:
     def _fit(self, field: Field, other: Operand, *, ordered: bool) -> Operand:
         if isinstance(other, Literal):
             return self._fit_literal(field, other, ordered=ordered)
-        kinds = {kind_of(field.name).replace("status", "text")}
-        kinds.add(kind_of(other.name).replace("status", "text"))
-        if len(kinds) > 1 and ("any" not in kinds or "time" in kinds):
+        if not comparable(field, other):
             self._fail_at(other.at, f"{other.name} can't be compared with {field.name}")
         return other
 
     def _fit_literal(self, field: Field, literal: Literal, *, ordered: bool) -> Literal:
-        value = literal.value
-        kind = kind_of(field.name)
-        if kind == "any":
-            if ordered and isinstance(value, bool):
-                self._fail_at(literal.at, "true and false have no order", "Use = or !=")
-        elif kind == "span" and not isinstance(value, str | bool):
-            pass
-        elif not isinstance(value, str):
-            self._fail_at(literal.at, f"{field.name} is compared with text", "Put it in 'quotes'")
-        elif kind == "status":
-            return self._status(literal, value)
-        elif kind != "text":
-            self._check_text(literal, value, kind)
-        return literal
-
-    def _status(self, literal: Literal, value: str) -> Literal:
-        if value.upper() not in STATUSES:
-            hint = near(value.upper(), STATUSES) or f"There are {', '.join(STATUSES)}"
-            self._fail_at(literal.at, f"There is no status {value!r}", hint)
-        return Literal(value.upper(), literal.at)
-
-    def _check_text(self, literal: Literal, value: str, kind: str) -> None:
         try:
-            if kind == "time":
-                parse_moment(value, 0)
-            else:
-                parse_span(value)
-        except InvalidInput as error:
-            self._fail_at(literal.at, error.message, error.hint)
+            return fitted(field, literal, ordered=ordered)
+        except Misfit as error:
+            self._fail_at(error.at, error.what, error.hint)
 
     def _peek(self) -> Token:
         return self._tokens[self._next]

@@ -12,9 +12,13 @@ from attrs import field, frozen
 
 Operator = OneOf["=", "!=", "<", "<=", ">", ">="]
 Constant = str | int | float | bool
+Part = OneOf["last", "first", "min", "max", "best"]
 
 MAPS = ("metrics", "params", "tags")
 """The fields that hold keys of the user's own."""
+
+PARTS: tuple[Part, ...] = ("last", "first", "min", "max", "best")
+"""What can be asked of the points of a metric; the first needs no word."""
 
 PLAIN_KEY = re.compile(r"[\w./:@-]*[\w/:@-]")
 """Keys that need no quotes."""
@@ -22,19 +26,21 @@ PLAIN_KEY = re.compile(r"[\w./:@-]*[\w/:@-]")
 
 @frozen
 class Field:
-    """A field of a run: `status`, or one key of a map, `metrics.auc`."""
+    """A field of a run: `status`, or one key of a map, `metrics.auc`, `max(metrics.auc)`."""
 
     name: str
     key: str | None = None
     at: int = field(default=0, eq=False)
+    part: Part = field(default="last", kw_only=True)
 
     def text(self) -> str:
         """Give the field as it is written in a filter."""
         if self.key is None:
             return self.name
-        if PLAIN_KEY.fullmatch(self.key):
-            return f"{self.name}.{self.key}"
-        return f"{self.name}.`{self.key.replace('`', '``')}`"
+        plain = PLAIN_KEY.fullmatch(self.key)
+        key = self.key if plain else f"`{self.key.replace('`', '``')}`"
+        whole = f"{self.name}.{key}"
+        return whole if self.part == "last" else f"{self.part}({whole})"
 
 
 def _kind_and_text(value: Constant) -> tuple[type, str]:

@@ -101,6 +101,16 @@ def reading(store: mlkit.Store) -> None:
     runs.best("auc", mode="most")  # type: ignore[arg-type]  # it is max or min
 
 
+def filters(store: mlkit.Store) -> None:
+    good = (mlkit.metric("auc").max > 0.8) & ~mlkit.param("depth").isin([4, 6])
+    recent = (mlkit.field("started") > "-7d") | (mlkit.tag("owner") == "ml")
+    runs = store.search_runs(good & recent & mlkit.metric("loss").between(0, mlkit.metric("base")))
+    assert_type(runs, mlkit.RunTable[mlkit.Run])
+    assert_type(good.text(), str)
+    store.search_runs(mlkit.tag("owner").like("m%") | mlkit.field("name").is_null())
+    store.search_runs(mlkit.param("depth"))  # type: ignore[arg-type]  # it must be compared
+
+
 def data(store: mlkit.Store) -> None:
     version = store.log_dataset("flights", {"delay": [1.5, None]}, description="two")
     assert_type(version, mlkit.DatasetVersion)
