@@ -19,6 +19,7 @@ from mlkit.errors import InvalidInput, MlkitError, StorageFault
 
 if TYPE_CHECKING:
     from mlkit.query.runs import RunTable
+    from mlkit.store.merge_report import MergeReport
     from mlkit.store.store import Store
     from mlkit.tracking.reading import Run
 
@@ -256,11 +257,45 @@ def sync(store: "Store", output: Output) -> None:
 @click.option("--grace", default="7d", show_default=True, help="What is younger stays.")
 def gc(store: "Store", output: Output, *, dry_run: bool, grace: str) -> None:
     """Remove what no run, dataset or model refers to, and runs that were deleted."""
-    found = store.gc(dry_run=dry_run, grace=grace, progress=False if output.as_json else None)
+    found = store.gc(dry_run=dry_run, grace=grace, progress=_progress(output))
     if output.as_json:
         output.document(rows.gc_fields(found))
     else:
         output.lines(repr(found))
+
+
+@command
+@click.argument("other", metavar="URL")
+@click.pass_context
+def merge(ctx: click.Context, store: "Store", output: Output, *, other: str) -> None:
+    """Take over all that the store at URL has and this one lacks."""
+    _print_copies(ctx, output, store.merge(other, progress=_progress(output)))
+
+
+@command
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.option("--to", metavar="URL", required=True, help="A new store, or one that gets more.")
+@click.pass_context
+def export(
+    ctx: click.Context, store: "Store", output: Output, *, runs: tuple[str, ...], to: str
+) -> None:
+    """Write runs to a store of their own, with all that they kept, read and made."""
+    _print_copies(ctx, output, store.export(list(runs), to, progress=_progress(output)))
+
+
+def _print_copies(ctx: click.Context, output: Output, report: "MergeReport") -> None:
+    """Print what was copied; what is damaged or missing makes the exit code."""
+    if output.as_json:
+        output.document(rows.merge_fields(report))
+    else:
+        output.lines(repr(report))
+    if not report.is_complete:
+        ctx.exit(NO)
+
+
+def _progress(output: Output) -> bool | None:
+    """Give whether to show progress: to people, on a terminal."""
+    return False if output.as_json else None
 
 
 @command

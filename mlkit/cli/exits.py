@@ -19,7 +19,7 @@ MISSING = 6
 
 MEANINGS = {
     DONE: "done; of verify: nothing is damaged; of search: something matches",
-    NO: "of verify: something is damaged; of search: nothing matches",
+    NO: "of verify, merge and export: something is damaged; of search: nothing matches",
     USAGE: "the command is wrong: an option, a name, a filter or a path",
     NOT_FOUND: "there is no such store, experiment, run, dataset, model or version",
     FAULT: "the storage failed: disk, network, credentials",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlkit.objects.verify import Problem
     from mlkit.query.lineage import Lineage
     from mlkit.store.gc_report import GcReport
+    from mlkit.store.merge_report import MergeReport
     from mlkit.store.store import Store
     from mlkit.tracking.reading import Run
 
@@ -203,6 +204,20 @@ def gc_fields(report: "GcReport") -> dict[str, Any]:
         "runs": list(report.runs),
         "young": report.young,
         "unknown": report.unknown,
+    }
+
+
+def merge_fields(report: "MergeReport") -> dict[str, Any]:
+    """Give what was copied from one store to another."""
+    return {
+        "source": report.source,
+        "target": report.target,
+        "complete": report.is_complete,
+        "objects": report.objects,
+        "bytes": report.bytes,
+        "parts": [asdict(one) for one in report.parts],
+        "renumbered": [{"there": old, "here": new} for old, new in report.renumbered],
+        "problems": [problem(one) for one in report.problems],
     }
 
 

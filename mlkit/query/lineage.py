@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, Protocol, cast
 
 from attrs import evolve, frozen
@@ -232,10 +233,10 @@ def lineage(
         root = Node("alias", reference)
         nodes = {root.key: root, **nodes}
         edges[Edge(root.key, "means", start.key)] = None
-    seen: dict[tuple[str, str], tuple[str, str]] = {start.key: start.key}
+    seen: dict[tuple[str, str, str], tuple[str, str]] = {(*start.key, ""): start.key}
     while waiting:
         source, link = waiting.popleft()
-        asked = (link.kind, link.ref)
+        asked = (link.kind, link.ref, link.digest)
         if asked not in seen:
             node, more = _visit(link, find)
             seen[asked] = node.key
@@ -281,13 +282,27 @@ def _visit(link: _Link, find: Lookups) -> tuple[Node, list[_Link]]:
     look = {"model": _model, "dataset": _dataset, "run": _run}.get(link.kind)
     try:
         if look is not None:
-            return look(link.ref, find)
+            return _found(look, link, find)
         problem = "of a kind that this version doesn't know"
     except (NotFound, InvalidInput):
         problem = "missing"
     except (Corrupt, NewerFormat) as error:
         problem = f"unreadable: {error.message}"
     return Node(link.kind, link.ref, link.digest, problem=problem), []
+
+
+def _found(look: _Look, link: _Link, find: Lookups) -> tuple[Node, list[_Link]]:
+    """Look for what a link means; what has another number in this store is known by its digest."""
+    found = None
+    with suppress(NotFound):
+        found = look(link.ref, find)
+        if link.digest in {"", found[0].digest}:
+            return found
+    if link.digest:
+        with suppress(NotFound, InvalidInput):
+            digits = link.digest.removeprefix("sha256:")
+            return look(f"{parse_reference(link.ref).name}#{digits}", find)
+    return found or look(link.ref, find)
 
 
 def _model(reference: str, find: Lookups) -> tuple[Node, list[_Link]]:

@@ -16,9 +16,8 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from mlkit._core.clock import Clock, now_ns
 from mlkit.display.progress import Progress
@@ -28,6 +27,7 @@ from mlkit.query.fields import parse_span
 from mlkit.storage.protocol import Entry, Storage
 from mlkit.store.gc_report import Freed, GcReport
 from mlkit.store.parallel import each, threads_for
+from mlkit.store.parts import Parts
 from mlkit.store.references import (
     RunReferences,
     references_of,
@@ -39,11 +39,6 @@ from mlkit.tracking.changes import Changes
 from mlkit.tracking.checking import endings
 from mlkit.tracking.documents import BEGINNING
 from mlkit.tracking.edits import Edit, edits
-
-if TYPE_CHECKING:
-    from mlkit.data.datasets import Datasets
-    from mlkit.models.registry import Models
-    from mlkit.tracking.runs import Runs
 
 _SECOND = 1_000_000_000
 _NAMED = 5
@@ -77,56 +72,40 @@ def grace_of(grace: str | timedelta | None) -> int:
     raise InvalidInput(message, hint="Write it as '7d' or '36h', or give a timedelta")
 
 
-@frozen(kw_only=True)
-class Rooms:
-    """What of a store the collection reads.
-
-    Attributes:
-        storage: The store's storage.
-        runs: Its runs.
-        datasets: Its datasets.
-        models: Its models.
-        stale_table_files: Gives the files of its tables that are needed no more.
-    """
-
-    storage: Storage
-    runs: "Runs"
-    datasets: "Datasets"
-    models: "Models"
-    stale_table_files: StaleFiles = lambda _before: ()
-
-
 def collect_garbage(
-    rooms: Rooms,
+    parts: Parts,
     *,
     grace: str | timedelta | None = None,
     dry_run: bool = False,
     progress: bool | None = None,
     clock: Clock = now_ns,
+    stale_table_files: StaleFiles = lambda _before: (),
 ) -> GcReport:
     """Remove what nothing refers to; see `Store.gc`.
 
     Args:
-        rooms: What of the store is read.
+        parts: The parts of the store.
         grace: How young what nothing refers to must be to stay.
         dry_run: Whether to remove nothing.
         progress: Whether to show progress; by default on a terminal.
         clock: Gives the present time.
+        stale_table_files: Gives the files of its tables that are needed no more.
     """
     length, now = grace_of(grace), clock()
     with Progress("gc", show=progress) as shown:
-        return _Collection(rooms, length, now, dry_run, shown).collect()
+        return _Collection(parts, length, now, dry_run, shown, stale_table_files).collect()
 
 
 @define
 class _Collection:
     """One collection: it reads what refers, and removes the rest."""
 
-    rooms: Rooms
+    parts: Parts
     grace: int
     now: int
     dry_run: bool
     progress: Progress
+    stale_table_files: StaleFiles
     _young: int = field(default=0, init=False)
     _unknown: int = field(default=0, init=False)
 
@@ -137,10 +116,10 @@ class _Collection:
             Corrupt: What a run or version refers to can't be read. Nothing was removed.
             StorageFault: The storage failed. What was removed until then was garbage.
         """
-        paths, problems = version_references(self.rooms.datasets, self.rooms.models, self.progress)
+        paths, problems = version_references(self.parts.datasets, self.parts.models, self.progress)
         faults = [f"{', '.join(one.hurts)} ({one.what})" for one in problems]
         dead: list[RunReferences] = []
-        for run in run_references(self.rooms.storage, self.rooms.runs, self.progress):
+        for run in run_references(self.parts.storage, self.parts.runs, self.progress):
             if self._is_dead(run):
                 dead.append(run)
                 continue
@@ -168,7 +147,7 @@ class _Collection:
         if BEGINNING not in run.files:  # its removal had begun
             return True
         try:
-            return self.rooms.runs.as_it_lies(run.run_id, run.files).status != "RUNNING"
+            return self.parts.runs.as_it_lies(run.run_id, run.files).status != "RUNNING"
         except (Corrupt, NewerFormat, NotFound):  # it is damaged, and nobody wants it
             return True
 
@@ -192,9 +171,9 @@ class _Collection:
     def _again(self, run: RunReferences) -> RunReferences:
         folder = f"runs/{run.run_id}"
         files = {
-            entry.path.rpartition("/")[2]: entry.size for entry in self.rooms.storage.list(folder)
+            entry.path.rpartition("/")[2]: entry.size for entry in self.parts.storage.list(folder)
         }
-        return references_of(self.rooms.storage, self.rooms.runs, run.run_id, files)
+        return references_of(self.parts.storage, self.parts.runs, run.run_id, files)
 
     def _remove_run(self, run: RunReferences) -> None:
         """Remove a run's folder so that it is gone at once, and stays gone if this is killed.
@@ -207,15 +186,15 @@ class _Collection:
         ends = endings(run.files)
         first = [BEGINNING, *reversed(ends)]
         rest = sorted(run.files.keys() - {*first, last})
-        with Changes(self.rooms.storage).announced(run.run_id):
+        with Changes(self.parts.storage).announced(run.run_id):
             for name in [*first, *rest, last]:
                 if name in run.files:
-                    self.rooms.storage.delete(f"{folder}/{name}")
+                    self.parts.storage.delete(f"{folder}/{name}")
 
     def _deletion(self, run: RunReferences) -> str:
         """Give the name of the edit that says that a run is deleted."""
         for name in reversed(edits(run.files)):
-            if Edit.read(self.rooms.storage, f"runs/{run.run_id}/{name}").deleted is not None:
+            if Edit.read(self.parts.storage, f"runs/{run.run_id}/{name}").deleted is not None:
                 return name
         return ""
 
@@ -227,14 +206,12 @@ class _Collection:
         for root in ("blobs", "packs"):
             found = (
                 entry
-                for entry in self.rooms.storage.list(root)
+                for entry in self.parts.storage.list(root)
                 if entry.path not in paths and _CONTENT.fullmatch(entry.path)
             )
             freed.append(self._remove_old(root, found))
         before = self.now - self.grace
-        stale = (
-            one for one in self.rooms.stale_table_files(before) if one.path.startswith(_TABLES)
-        )
+        stale = (one for one in self.stale_table_files(before) if one.path.startswith(_TABLES))
         freed.append(self._remove_old("table files", stale))
         freed.append(self._remove_temporary(before))
         return freed
@@ -244,7 +221,7 @@ class _Collection:
         self.progress.stage(f"removing {kind}")
         old = (entry for entry in entries if self._is_old(entry))
         objects = size = 0
-        for removed in each(self._remove, old, threads=threads_for(self.rooms.storage)):
+        for removed in each(self._remove, old, threads=threads_for(self.parts.storage)):
             if removed is not None:
                 objects += 1
                 size += removed
@@ -263,19 +240,19 @@ class _Collection:
         if self.dry_run:
             return entry.size
         try:
-            now = self.rooms.storage.stat(entry.path)
+            now = self.parts.storage.stat(entry.path)
         except NotFound:
             return None
         if now.modified is None or self.now - now.modified <= self.grace:
             return None
-        self.rooms.storage.delete(entry.path)
+        self.parts.storage.delete(entry.path)
         return now.size
 
     def _remove_temporary(self, before: int) -> Freed:
         """Remove what killed processes have left half written on a local disk."""
         self.progress.stage("removing temporary files")
         objects = size = 0
-        for place, length in old_temporary(self.rooms.storage, before):
+        for place, length in old_temporary(self.parts.storage, before):
             with suppress(PermissionError):  # another user's
                 if not self.dry_run:
                     place.unlink(missing_ok=True)

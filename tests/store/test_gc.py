@@ -17,7 +17,7 @@ from mlkit.errors import Corrupt, InvalidInput, NotFound, StorageFault
 from mlkit.objects.blobs import object_path
 from mlkit.storage.protocol import Entry
 from mlkit.storage.wrapped import WrappedStorage
-from mlkit.store.gc import Rooms, collect_garbage, grace_of
+from mlkit.store.gc import collect_garbage, grace_of
 from mlkit.testing import Fault, FaultyStorage
 from mlkit.testing.faults import Kill
 
@@ -25,11 +25,8 @@ DAY = 24 * 3600 * 1_000_000_000
 OLD = 30
 
 
-def rooms(store, storage=None, **others):
-    storage = storage or store._storage
-    return Rooms(
-        storage=storage, runs=store.runs, datasets=store.datasets, models=store.models, **others
-    )
+def rooms(store, storage=None):
+    return evolve(store._parts, storage=storage or store._storage)
 
 
 def garbage(store, *bodies):
@@ -175,7 +172,7 @@ def test_files_of_tables_are_removed_when_they_are_named_and_old(store, age):
         found = [store._storage.stat(f"tables/runs/{name}.parquet") for name in ("a", "b")]
         return [*found, Entry("runs/not-a-table", 1, 0)]
 
-    report = collect_garbage(rooms(store, stale_table_files=stale))
+    report = collect_garbage(rooms(store), stale_table_files=stale)
     assert sizes(report) == {"table files": (1, 2)}
     assert store._storage.children("tables/runs") == ["b.parquet", "kept.parquet"]
     assert time.time_ns() - asked[0] >= 7 * DAY

@@ -1,0 +1,208 @@
+"""Copying the folders of runs: byte for byte, what they refer to first, and seen when whole."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from mlkit._core.codec import decode_document
+from mlkit._core.ids import is_uuid7
+from mlkit.errors import Corrupt, NotFound
+from mlkit.storage.wrapped import WrappedStorage
+from mlkit.store.copying import Copying
+from mlkit.store.parallel import each
+from mlkit.store.references import Files, references_of
+from mlkit.tracking.changes import Changes
+from mlkit.tracking.checking import SEGMENT, endings
+from mlkit.tracking.documents import BEGINNING, read_beginning, read_end
+from mlkit.tracking.edits import Edit, edits
+from mlkit.tracking.turns import next_end, turn
+
+if TYPE_CHECKING:
+    from mlkit.storage.protocol import Storage
+    from mlkit.tracking.runs import Runs
+
+_RUN = "runs"
+_CHANGED = "runs that got more"
+_SEGMENT_NAME = re.compile(r"[0-9A-Za-z]{1,64}-[1-9][0-9]{0,8}\.seg")
+_PIECE = 4 << 20
+
+
+@frozen
+class _File:
+    """A file of a run on its way: what it is called there and here, and how long it is."""
+
+    name: str
+    here: str
+    size: int
+
+
+class RunCopying:
+    """Copies the folders of runs.
+
+    Contents that a run refers to come first, then its segments, its edits and its beginning, and
+    its ends last. So it is seen when all is there that it needs, and a copy that is killed goes
+    on where it was.
+
+    Args:
+        copying: What is copied where.
+        runs: The runs of the source, for what they refer to.
+    """
+
+    def __init__(self, copying: Copying, runs: "Runs") -> None:
+        self._copying = copying
+        self._source, self._target = copying.source, copying.target
+        self._runs = runs
+        self._changes = Changes(copying.target)
+
+    def copy(self, theirs: Mapping[str, Files], ours: Mapping[str, Files]) -> None:
+        """Copy runs that are lacking, and files that are lacking in those that are there.
+
+        Args:
+            theirs: Run id to the files of its folder in the source; what came later stays behind.
+            ours: Run id to the files of its folder in the target.
+        """
+        self._copying.progress.stage("copying runs")
+
+        def copy_one(run_id: str) -> None:
+            folder = f"runs/{run_id}"
+            if not is_uuid7(run_id):
+                self._copying.problem(folder, "nothing of this name belongs here")
+                return
+            with self._copying.naming(folder, f"run {run_id}"):
+                self._copy_run(run_id, theirs[run_id], ours.get(run_id, {}))
+
+        for _ in each(copy_one, sorted(theirs), threads=self._copying.threads):
+            pass
+
+    def _copy_run(self, run_id: str, theirs: Files, ours: Files) -> None:
+        known = self._known(run_id, theirs)
+        if all(ours.get(name) == size for name, size in known.items()):
+            self._copying.was_there(_RUN)
+            return
+        there = _Remembering(self._source)
+        lacking = list(self._lacking(run_id, known, ours, there))
+        if not lacking:
+            self._copying.was_there(_RUN)
+            return
+        for file in lacking:
+            self._check(run_id, file.name, there)
+        told = references_of(there, self._runs, run_id, known)
+        if told.fault and told.deleted_at is None:
+            self._copying.problem(f"runs/{run_id}", told.fault, f"run {run_id}")
+            return
+        for path in sorted(told.paths):
+            self._copying.ensure(path, f"run {run_id}")
+        if BEGINNING in ours:
+            with self._changes.announced(run_id):
+                self._put(run_id, lacking, there)
+            self._copying.was_copied(_CHANGED, 0)
+        else:
+            self._put(run_id, lacking, there)
+            self._copying.was_copied(_RUN, 0)
+
+    def _known(self, run_id: str, files: Files) -> dict[str, int]:
+        """Give the files that belong to a run; what else lies there is named and left out."""
+        names = {BEGINNING, *endings(files), *edits(files)}
+        found = {}
+        for name, size in files.items():
+            if name in names or _SEGMENT_NAME.fullmatch(name):
+                found[name] = size
+            else:
+                self._copying.problem(f"runs/{run_id}/{name}", "nothing of this name belongs here")
+        return found
+
+    def _lacking(
+        self, run_id: str, theirs: Files, ours: Files, there: "Storage"
+    ) -> Iterator[_File]:
+        """Give the files that the target needs, in the order in which they may be seen."""
+        folder = f"runs/{run_id}"
+        taken = dict(ours)
+        ends: set[bytes] | None = None
+        for name in sorted(theirs, key=lambda name: turn(f"{folder}/{name}")):
+            size, path = theirs[name], f"{folder}/{name}"
+            if name in endings([name]):
+                if ends is None:  # a run may have ended in both, by the same name
+                    ends = {self._target.read(f"{folder}/{end}") for end in endings(ours)}
+                if not ends or there.read(path) not in ends:
+                    free = path
+                    while free.rpartition("/")[2] in taken:
+                        free = next_end(free) or path
+                    taken[free.rpartition("/")[2]] = size
+                    yield _File(name, free.rpartition("/")[2], size)
+            elif name not in ours:
+                yield _File(name, name, size)
+            elif size == ours[name] or (name.endswith(SEGMENT) and size < ours[name]):
+                continue
+            elif name.endswith(SEGMENT) and self._continues(path):
+                yield _File(name, name, size)
+            else:
+                self._copying.problem(path, "it isn't the one that is there", f"run {run_id}")
+
+    def _continues(self, path: str) -> bool:
+        """Tell whether a segment of the source goes on where that of the target ends."""
+        held = self._target.read(path)
+        return self._source.read(path, 0, len(held)) == held
+
+    def _check(self, run_id: str, name: str, there: "Storage") -> None:
+        """Raise unless a document is one of this run, whole and of the shape that it must have."""
+        folder = f"runs/{run_id}"
+        path = f"{folder}/{name}"
+        if name.endswith(SEGMENT):
+            return
+        if name == BEGINNING:
+            said = read_beginning(there, folder)["id"]
+        elif name in endings([name]):
+            read_end(there, folder, name)
+            said = decode_document(there.read(path), "run_end", path).get("id")
+        else:
+            said = Edit.read(there, path).run_id
+        if said != run_id:
+            message = f"{path} belongs to run {said!r}: it was moved or copied"
+            raise Corrupt(message)
+
+    def _put(self, run_id: str, files: Iterable[_File], there: "Storage") -> None:
+        folder = f"runs/{run_id}"
+        for file in files:
+            path, to = f"{folder}/{file.name}", f"{folder}/{file.here}"
+            if file.name.endswith(SEGMENT):
+                stream = _Beginning(self._source, path, file.size)
+                self._target.write(to, stream)  # type: ignore[arg-type]  # it only is to be read
+            else:
+                self._target.create(to, there.read(path), durable=False)
+            self._copying.was_copied("files of runs", file.size)
+
+
+class _Remembering(WrappedStorage):
+    """Reads each document of a run once."""
+
+    def __init__(self, inner: "Storage") -> None:
+        super().__init__(inner)
+        self._documents: dict[str, bytes] = {}
+
+    def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
+        """Give the bytes of an object; see `Storage.read`."""
+        if start or end is not None or not path.endswith(".json"):
+            return self._inner.read(path, start, end)
+        if path not in self._documents:
+            self._documents[path] = self._inner.read(path)
+        return self._documents[path]
+
+
+class _Beginning:
+    """The first bytes of an object, as a stream; what grows meanwhile stays behind."""
+
+    def __init__(self, storage: "Storage", path: str, size: int) -> None:
+        self._storage, self._path, self._size = storage, path, size
+        self._at = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Give the next bytes."""
+        left = self._size - self._at
+        wanted = left if size < 0 else min(size, left, _PIECE)
+        piece = self._storage.read(self._path, self._at, self._at + wanted) if wanted else b""
+        if len(piece) < wanted and size < 0:
+            raise NotFound(f"{self._path} became shorter while it was read")
+        self._at += len(piece)
+        return piece

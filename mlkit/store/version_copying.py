@@ -1,0 +1,265 @@
+"""Copying versions of datasets and models, and what became of models: aliases, gates, monitors."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from mlkit._core.names import check_name
+from mlkit.data import datasets as datasets_room
+from mlkit.data.version import DatasetVersion
+from mlkit.errors import Corrupt, InvalidName
+from mlkit.models import aliases as aliases_room
+from mlkit.models.aliases import Aliases
+from mlkit.models.package import KIND as MODEL_KIND
+from mlkit.models.package import ModelVersion
+from mlkit.monitoring.monitor import CHECK, DECISION
+from mlkit.objects import blobs, packs
+from mlkit.objects.blobs import object_path
+from mlkit.objects.series import Series
+from mlkit.store.copying import Copying
+from mlkit.store.numbered_copying import Held, Key, Numbered, read_series
+from mlkit.store.parallel import each
+
+if TYPE_CHECKING:
+    from mlkit.data.datasets import Datasets
+    from mlkit.storage.protocol import Storage
+
+_SEALED = re.compile(
+    r"monitors/(?P<model>[^/]+)/(?:inferences/(?P<version>[1-9][0-9]{0,8})|truths)"
+    r"/[0-9A-Za-z.-]+-(?P<digits>[0-9a-f]{64})\.parquet"
+)
+_SERIES = re.compile(r"monitors/(?P<model>[^/]+)/(?P<series>checks|triggers)/[1-9][0-9]*\.json")
+_KINDS = {"checks": CHECK, "triggers": DECISION}
+
+Wanted = Mapping[str, Collection[int]]
+"""Which versions: name to numbers."""
+
+
+def all_versions(storage: "Storage", root: str) -> dict[str, list[int]]:
+    """Give the numbers of all versions below a root by their names, whatever these are.
+
+    Args:
+        storage: The store's storage.
+        root: `datasets` or `models`.
+    """
+    names = [name[:-1] for name in storage.children(root) if name.endswith("/")]
+    return {name: Series(storage, f"{root}/{name}", "").numbers() for name in names}
+
+
+@define
+class VersionCopying:
+    """Copies versions, what they refer to first.
+
+    Args:
+        copying: What is copied where.
+        datasets: The datasets of the source.
+        single_writer: The caller promises to be the only writer of the target.
+    """
+
+    copying: Copying
+    datasets: "Datasets"
+    single_writer: bool = False
+    _numbers: dict[tuple[str, int], int] = field(factory=dict, init=False)
+
+    def copy_datasets(self, wanted: Wanted) -> None:
+        """Copy versions of datasets; a content that is there already is the same version."""
+        self.copying.progress.stage("copying datasets")
+
+        def objects(name: str, one: Numbered) -> Iterator[str]:
+            version = DatasetVersion.from_document(name, one.fields, self.datasets._reader)  # noqa: SLF001 - one store
+            yield from (object_path(blobs.ROOT, digest) for digest in version.manifest)
+            chunks = (chunk for entry in version.files() for chunk in entry.chunks)
+            yield from sorted({object_path(packs.ROOT, chunk.pack) for chunk in chunks})
+
+        for name in wanted:
+            self._copy(datasets_room.ROOT, name, wanted[name], objects)
+
+    def copy_models(self, wanted: Wanted) -> None:
+        """Copy versions of models, and the aliases of those models that come from the source."""
+        self.copying.progress.stage("copying models")
+
+        def objects(name: str, one: Numbered) -> Iterator[str]:
+            for digest in ModelVersion.from_document(name, one.fields).blobs():
+                yield object_path(blobs.ROOT, digest)
+
+        for name in wanted:
+            self._copy(aliases_room.ROOT, name, wanted[name], objects)
+
+    def _copy(
+        self,
+        root: str,
+        name: str,
+        numbers: Collection[int],
+        objects: Callable[[str, Numbered], Iterable[str]],
+    ) -> None:
+        kind = MODEL_KIND if root == aliases_room.ROOT else datasets_room.KIND
+        key_of = _model_key if root == aliases_room.ROOT else _dataset_key
+        folder = f"{root}/{name}"
+        with self.copying.naming(folder, name):
+            self._check_name(root, name)
+            theirs = read_series(Series(self.copying.source, folder, kind), self.copying, name)
+            series = Series(self.copying.target, folder, kind, single_writer=self.single_writer)
+            held = Held(series, self.copying, key_of)
+            for number in sorted(numbers):
+                if number in theirs:
+                    with self.copying.naming(f"{folder}/{number}.json", f"{name}:{number}"):
+                        self._copy_version(held, name, theirs[number], objects)
+            if root == aliases_room.ROOT and self._is_mirror(theirs, series):
+                self._copy_history(name)
+
+    def _copy_version(
+        self,
+        held: Held,
+        name: str,
+        one: Numbered,
+        objects: Callable[[str, Numbered], Iterable[str]],
+    ) -> None:
+        is_model, ref = held.series.kind == MODEL_KIND, f"{name}:{one.number}"
+        what = "versions of models" if is_model else "versions of datasets"
+        needed = list(objects(name, one))
+        if held.find(one.fields) is None and not self._have(needed, ref):
+            place = held.series.path(one.number)
+            self.copying.problem(place, "something that it needs wasn't copied", ref)
+            return
+        number, new = held.add(one)
+        if new:
+            self.copying.was_copied(what, len(one.data))
+        else:
+            self.copying.was_there(what)
+        if number != one.number:
+            self.copying.renumbered.append((ref, f"{name}:{number}"))
+        if is_model:
+            self._numbers[name, one.number] = number
+
+    def _have(self, paths: list[str], ref: str) -> bool:
+        """Have what a version needs in the target, and tell whether all of it is there."""
+        copied = each(
+            lambda path: self.copying.ensure(path, ref), paths, threads=self.copying.threads
+        )
+        return all(list(copied))
+
+    def _check_name(self, root: str, name: str) -> None:
+        check_name(name, root.removesuffix("s"))
+        for other in self.copying.target.children(root):
+            known = other.rstrip("/")
+            if known != name and known.casefold() == name.casefold():
+                raise InvalidName(f"{name!r} differs from {known!r} in the target by case only")
+
+    # Aliases
+
+    def _is_mirror(self, theirs: Mapping[int, Numbered], series: Series) -> bool:
+        """Tell whether all versions of a model here are those of the source, by their numbers."""
+        held = series.numbers()
+        return bool(held) and all(
+            number in theirs and series.storage.read(series.path(number)) == theirs[number].data
+            for number in held
+        )
+
+    def _copy_history(self, name: str) -> None:
+        """Copy the aliases that aren't here, and what gates refused.
+
+        The newest move of an alias is copied first: it is what counts, so a copy that is killed
+        never leaves an alias on what it meant long ago.
+        """
+        copying = self.copying
+        theirs = Aliases(copying.source, name)
+        ours = Aliases(copying.target, name)
+        held = {number for (model, _), number in self._numbers.items() if model == name}
+        for alias in theirs.names():
+            folder = f"{aliases_room.ROOT}/{name}/aliases/{alias}"
+            with copying.naming(folder, f"{name}@{alias}"):
+                ours._check_case(alias)  # noqa: SLF001 - the rule is the same for copies
+                if all(entry.version in held for entry in theirs.history(alias)):
+                    self._copy_numbered(folder, aliases_room.KIND, "moves of aliases")
+        folder = f"{aliases_room.ROOT}/{name}/gates"
+        with copying.naming(folder, name):
+            theirs.refusals()
+            self._copy_numbered(folder, aliases_room.REFUSAL, "refusals of gates")
+
+    def _copy_numbered(self, folder: str, kind: str, what: str) -> None:
+        """Copy documents under their numbers, where those that are here are the source's newest."""
+        source = Series(self.copying.source, folder, kind)
+        target = Series(self.copying.target, folder, kind, single_writer=self.single_writer)
+        theirs, ours = source.numbers(), target.numbers()
+        for number in ours:
+            if number in theirs and target.storage.read(target.path(number)) == source.storage.read(
+                source.path(number)
+            ):
+                self.copying.was_there(what)
+            else:
+                return
+        lacking = [number for number in theirs if number not in ours]
+        if kind == aliases_room.KIND and ours:  # what is newer would move the alias
+            lacking = [number for number in lacking if number < ours[-1]]
+        if kind == aliases_room.KIND:
+            lacking.reverse()
+        if lacking:
+            target.require_writable()
+        for number in lacking:
+            data = source.storage.read(source.path(number))
+            target.storage.create(target.path(number), data)
+            self.copying.was_copied(what, len(data))
+
+    # Monitors
+
+    def copy_monitors(self) -> None:
+        """Copy what monitors logged, found and decided."""
+        copying = self.copying
+        copying.progress.stage("copying monitors")
+        here = {entry.path for entry in copying.target.list("monitors")}
+        series: dict[tuple[str, str], None] = {}
+        models = {name.rstrip("/") for name in copying.source.children(aliases_room.ROOT)}
+        for entry in copying.source.list("monitors"):
+            numbered = _SERIES.fullmatch(entry.path)
+            sealed = _SEALED.fullmatch(entry.path)
+            if numbered is not None:
+                series[numbered["model"], numbered["series"]] = None
+            elif sealed is None:
+                copying.problem(entry.path, "nothing of this name belongs here")
+            else:
+                with copying.naming(entry.path, f"monitor of {sealed['model']}"):
+                    self._copy_sealed(entry.path, sealed, here, models)
+        for model, name in series:
+            folder = f"monitors/{model}/{name}"
+            with copying.naming(folder, f"monitor of {model}"):
+                check_name(model, "model")
+                self._copy_series(folder, _KINDS[name])
+
+    def _copy_sealed(
+        self, path: str, sealed: re.Match[str], here: set[str], models: set[str]
+    ) -> None:
+        model, version = check_name(sealed["model"], "model"), sealed["version"]
+        to = path
+        if version is not None and model in models:
+            number = self._numbers.get((model, int(version)))
+            if number is None:
+                raise Corrupt(f"{path} is of version {version}, which wasn't copied")
+            to = path.replace(f"/inferences/{version}/", f"/inferences/{number}/", 1)
+        if to in here:
+            self.copying.was_there("files of monitors")
+        else:
+            self.copying.copy_content(path, to, sealed["digits"], kind="files of monitors")
+
+    def _copy_series(self, folder: str, kind: str) -> None:
+        target = Series(self.copying.target, folder, kind, single_writer=self.single_writer)
+        held = Held(target, self.copying, _writer_key)
+        for one in read_series(Series(self.copying.source, folder, kind), self.copying).values():
+            _, new = held.add(one)
+            if new:
+                self.copying.was_copied("findings of monitors", len(one.data))
+            else:
+                self.copying.was_there("findings of monitors")
+
+
+def _dataset_key(fields: Mapping[str, Any]) -> Key:
+    return (fields.get("digest"),)
+
+
+def _model_key(fields: Mapping[str, Any]) -> Key:
+    return (fields.get("digest"), fields.get("created_at"), fields.get("run_id"))
+
+
+def _writer_key(fields: Mapping[str, Any]) -> Key:
+    return (str(fields.get("writer")),)  # of a hostile store it may be anything
