@@ -37,8 +37,7 @@ class Care(Rooms):
         Args:
             dry_run: Remove nothing, and only say what would be.
             grace: How young what nothing refers to must be to stay: `7d`, `36h`, or a timedelta.
-                With less than what the longest job needs from its first write to its last, nobody
-                may write meanwhile.
+                Writers count on a week; with less, nobody may write meanwhile.
             progress: Whether to show progress; by default on a terminal.
 
         Returns:

@@ -182,7 +182,10 @@ class _Collection:
         goes last: as long as anything is there, it says that the rest is to be removed.
         """
         folder = f"runs/{run.run_id}"
-        last = self._deletion(run)
+        try:
+            last = self._deletion(run)
+        except NotFound:  # another collection is removing it
+            return
         ends = endings(run.files)
         first = [BEGINNING, *reversed(ends)]
         rest = sorted(run.files.keys() - {*first, last})

@@ -77,6 +77,8 @@ class RunCopying:
             pass
 
     def _copy_run(self, run_id: str, theirs: Files, ours: Files) -> None:
+        if BEGINNING not in theirs and BEGINNING not in ours:
+            return  # it hasn't begun, or is being removed
         known = self._known(run_id, theirs)
         if all(ours.get(name) == size for name, size in known.items()):
             self._copying.was_there(_RUN)

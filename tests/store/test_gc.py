@@ -268,6 +268,34 @@ def test_an_index_is_told_of_a_run_that_is_removed(store, deleted):
     assert len(changes.pending()[deleted.id]) == 2
 
 
+def test_searching_does_not_find_a_run_that_is_removed(store, deleted):
+    store.compact()
+    assert [run.id for run in store.search_runs(deleted=True)] == [deleted.id]
+    collect_garbage(rooms(store), clock=in_days(8))
+    for _ in range(2):
+        assert len(store.search_runs(deleted=True)) == 0
+        assert len(store.search_runs()) == 1
+        store.compact()
+
+
+def test_two_collections_at_once_do_not_get_in_each_others_way(store, deleted, age):
+    garbage(store, *(str(number).encode() for number in range(50)))
+    age(OLD)
+    start = threading.Barrier(4)
+
+    def work(_):
+        start.wait()
+        return collect_garbage(rooms(store), clock=in_days(8))
+
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(work, range(4)))
+    assert deleted.id in {run_id for report in reports for run_id in report.runs}
+    assert store.runs.ids() != []
+    assert store._storage.children(f"runs/{deleted.id}") == []
+    assert len(list(store._storage.list("blobs"))) == 1
+    assert list(store.verify()) == []
+
+
 def test_a_collection_that_is_killed_anywhere_leaves_a_whole_store_and_the_next_one_finishes(
     tmp_path,
 ):

@@ -216,6 +216,35 @@ def test_what_a_live_run_writes_while_it_is_copied_stays_behind(store, team):
     assert team.run(run.id).summary == {"auc": 0.9}
 
 
+def test_a_run_that_has_not_begun_comes_when_it_has(store, team):
+    run = store.start_run("flights")
+    run.log_metric("auc", 0.5)
+    path = f"runs/{run.id}/run.json"
+    beginning = store._storage.read(path)
+    store._storage.delete(path)
+    assert team.merge(store).objects == 0
+    store._storage.write(path, beginning)
+    team.merge(store)
+    assert team.run(run.id).summary == {"auc": 0.5}
+
+
+def test_searching_finds_what_came_and_what_changed_by_it(store, team):
+    with store.start_run("flights") as older:
+        older.log_metric("auc", 0.5)
+    with team.start_run("flights") as newer:
+        newer.log_metric("auc", 0.6)
+    team.compact()
+    team.merge(store)
+    for _ in range(2):
+        assert [run.id for run in team.search_runs("metrics.auc > 0")] == [newer.id, older.id]
+        team.compact()
+    store.run(older.id).set_tags(owner="ml")
+    team.merge(store)
+    for _ in range(2):
+        assert [run.id for run in team.search_runs("tags.owner = 'ml'")] == [older.id]
+        team.compact()
+
+
 # Versions
 
 
