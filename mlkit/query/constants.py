@@ -82,7 +82,7 @@ def among(kind: str, column: "pa.ChunkedArray", constants: Sequence[Constant]) -
         )
     same: list[Any] = [one for one in constants if type_of(one) == TYPES[kind]]
     if kind == "int":
-        whole = [int(one) for one in same if math.isfinite(one) and one == int(one)]
+        whole = [int(one) for one in same if _is_finite(one) and one == int(one)]
         same = [one for one in whole if -_INT64 <= one < _INT64]
     elif kind == "float":
         same = [value for one in same for value in _same_floats(one)]
@@ -117,12 +117,12 @@ def _always(column: "pa.ChunkedArray", *, answer: bool) -> Any:
 def _ints(column: "pa.ChunkedArray", sign: Operator, constant: float) -> Any:
     import pyarrow as pa
 
-    if math.isfinite(constant) and constant != int(constant):  # ints only stand beside it
+    if _is_finite(constant) and constant != int(constant):  # ints only stand beside it
         if sign in ("=", "!="):
             return _always(column, answer=sign == "!=")
         down = sign in ("<", "<=")
         constant, sign = (math.floor(constant), "<=") if down else (math.ceil(constant), ">=")
-    if not math.isfinite(constant) or not -_INT64 <= constant < _INT64:
+    if not _is_finite(constant) or not -_INT64 <= constant < _INT64:
         return _always(column, answer=compare(0, sign, constant) is True)
     return kernel(sign)(column, pa.scalar(int(constant), pa.int64()))
 
@@ -145,6 +145,10 @@ def _floats(column: "pa.ChunkedArray", sign: Operator, constant: float) -> Any:
         beyond: Operator = ">=" if above else ">"
         sign = below if sign in ("<", "<=") else beyond
     return kernel(sign)(column, pa.scalar(near, pa.float64()))
+
+
+def _is_finite(constant: float) -> bool:
+    return isinstance(constant, int) or math.isfinite(constant)  # which takes no long int
 
 
 def _nearest(constant: float) -> float:

@@ -159,6 +159,20 @@ class Value:
         return f"<{type(self).__name__} {self._field.text()}>"
 
 
+# Neither of these two is the other's kind: Python asks the right side of a comparison first where
+# its class is derived from that of the left, and would turn the comparison around.
+
+
+class FieldValue(Value):
+    """What runs have of a field, a param or a tag.
+
+    Args:
+        field: The field.
+    """
+
+    __slots__ = ()
+
+
 class MetricValue(Value):
     """What runs have of a metric: its last value, or another number of its points.
 
@@ -174,32 +188,32 @@ class MetricValue(Value):
     __slots__ = ()
 
     @property
-    def last(self) -> Value:
+    def last(self) -> FieldValue:
         """The last value."""
         return self._part("last")
 
     @property
-    def first(self) -> Value:
+    def first(self) -> FieldValue:
         """The first value."""
         return self._part("first")
 
     @property
-    def min(self) -> Value:
+    def min(self) -> FieldValue:
         """The least value."""
         return self._part("min")
 
     @property
-    def max(self) -> Value:
+    def max(self) -> FieldValue:
         """The greatest value."""
         return self._part("max")
 
     @property
-    def best(self) -> Value:
+    def best(self) -> FieldValue:
         """The best value, of runs that have said by `set_goals` what is best."""
         return self._part("best")
 
-    def _part(self, part: Part) -> Value:
-        return Value(Field("metrics", self._field.key, part=part))
+    def _part(self, part: Part) -> FieldValue:
+        return FieldValue(Field("metrics", self._field.key, part=part))
 
 
 def metric(key: str) -> MetricValue:
@@ -222,7 +236,7 @@ def metric(key: str) -> MetricValue:
     return MetricValue(Field("metrics", _key(key)))
 
 
-def param(key: str) -> Value:
+def param(key: str) -> FieldValue:
     """Give what a filter in Python compares: a param, or a path by dots into one.
 
     Args:
@@ -233,10 +247,10 @@ def param(key: str) -> Value:
         >>> (mlkit.param("depth") == 4).text()
         'params.depth = 4'
     """
-    return Value(Field("params", _key(key)))
+    return FieldValue(Field("params", _key(key)))
 
 
-def tag(key: str) -> Value:
+def tag(key: str) -> FieldValue:
     """Give what a filter in Python compares: a tag.
 
     Args:
@@ -247,10 +261,10 @@ def tag(key: str) -> Value:
         >>> mlkit.tag("owner").like("ml%").text()
         "tags.owner like 'ml%'"
     """
-    return Value(Field("tags", _key(key)))
+    return FieldValue(Field("tags", _key(key)))
 
 
-def field(name: str) -> Value:
+def field(name: str) -> FieldValue:
     """Give what a filter in Python compares: a field that every run has.
 
     Args:
@@ -264,7 +278,7 @@ def field(name: str) -> Value:
         >>> (mlkit.field("status") == "FINISHED").text()
         "status = 'FINISHED'"
     """
-    return Value(parse_field(_key(name)))
+    return FieldValue(parse_field(_key(name)))
 
 
 def _key(key: str) -> str:

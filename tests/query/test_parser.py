@@ -1,7 +1,9 @@
 """How filters are read, and what is said of texts that are none."""
 
 import math
+import re
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +11,9 @@ from hypothesis import strategies as st
 from mlkit.errors import FilterSyntax
 from mlkit.query.fields import STATUSES, parse_moment, parse_span
 from mlkit.query.filter import Filter
-from mlkit.query.parser import parse, parse_order
+from mlkit.query.parser import Order, parse, parse_order
 from mlkit.query.syntax import (
+    PARTS,
     And,
     Between,
     Comparison,
@@ -25,8 +28,12 @@ from mlkit.query.syntax import (
 )
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-ANY_FIELD = st.builds(Field, st.sampled_from(["metrics", "params", "tags"]), KEYS)
-TEXT_FIELD = st.sampled_from(["name", "experiment", "run_id", "parent"]).map(Field)
+ANY_FIELD = st.one_of(
+    st.builds(Field, st.sampled_from(["metrics", "params", "tags"]), KEYS),
+    st.builds(Field, st.just("metrics"), KEYS, part=st.sampled_from(PARTS)),
+)
+TEXT_FIELD = st.sampled_from(["name", "experiment", "run_id", "parent", "user"]).map(Field)
+LINK_FIELD = st.sampled_from(["dataset", "model", "input", "output"]).map(Field)
 TIME_FIELD = st.sampled_from(["started", "ended"]).map(Field)
 SPAN_FIELD = st.just(Field("duration"))
 STATUS_FIELD = st.just(Field("status"))
@@ -37,6 +44,7 @@ BOOLS = st.booleans().map(Literal)
 TIMES = st.sampled_from(["now", "-7d", "+1h30m", "2026-01-31", "2026-01-31T12:00:00Z"]).map(Literal)
 SPANS = st.sampled_from(["90s", "1h30m", "0.5ms"]).map(Literal)
 STATUS = st.sampled_from(STATUSES).map(Literal)
+REFERENCES = st.sampled_from(["flights", "flights:3", "flights#1f3a"]).map(Literal)
 
 EQUAL = st.sampled_from(["=", "!="])
 ORDER = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
@@ -49,11 +57,14 @@ def comparisons(fields, literals, operators):
     )
 
 
+def some(literals):
+    return st.lists(literals, max_size=3).map(tuple)
+
+
 def about(fields, literals):
-    some = st.lists(literals, min_size=1, max_size=3).map(tuple)
     return st.one_of(
         comparisons(fields, literals, ORDER),
-        st.builds(Membership, fields, some, st.booleans()),
+        st.builds(Membership, fields, some(literals), st.booleans()),
         st.builds(Between, fields, literals, literals, st.booleans()),
         st.builds(IsNull, fields, st.booleans()),
     )
@@ -67,7 +78,12 @@ TESTS = st.one_of(
     about(TIME_FIELD, TIMES),
     about(SPAN_FIELD, st.one_of(SPANS, NUMBERS)),
     about(STATUS_FIELD, STATUS),
-    st.builds(Like, st.one_of(ANY_FIELD, TEXT_FIELD, STATUS_FIELD), TEXTS, st.booleans()),
+    comparisons(LINK_FIELD, REFERENCES, EQUAL),
+    st.builds(Membership, LINK_FIELD, some(REFERENCES), st.booleans()),
+    st.builds(IsNull, LINK_FIELD, st.booleans()),
+    st.builds(
+        Like, st.one_of(ANY_FIELD, TEXT_FIELD, STATUS_FIELD, LINK_FIELD), TEXTS, st.booleans()
+    ),
 )
 NODES = st.recursive(
     TESTS,
@@ -83,6 +99,7 @@ WORDS = st.sampled_from(
         *("metrics.auc", "params.x", "tags.", "started", "status", "name", "duration", "'x'"),
         *("and", "or", "not", "in", "between", "like", "is", "null", "true", "nan", "inf"),
         *("(", ")", ",", "=", "!=", "<", ">=", "-", "+", ".", "1", "-2.5", "1e999", "'-7d'"),
+        *("max(metrics.auc)", "min", "best", "dataset", "input", "user", "'a:3'", "nulls", "first"),
         *('"k"', "`k`", "'", '"', "`", "\\", "%", "é", "\n", "\x00"),
     ]
 )
@@ -94,16 +111,11 @@ def test_a_filter_is_read_back_as_it_was_written(node):
 
 
 @given(NODES, st.integers(0, 2**62))
-def test_every_filter_can_be_asked_of_a_run_that_has_nothing(node, now):
-    run = Empty()
-    assert Filter.of(node.text(), now=now).matches(run) in (True, False)
-
-
-class Empty:
-    id = experiment = status = ""
-    name = parent_id = ended_at = None
-    started_at = 0
-    params = tags = summary = {}  # noqa: RUF012 - never written
+def test_every_filter_can_be_asked_of_runs_that_have_nothing(columns_of, make_run, node, now):
+    run = make_run(id="", experiment="", status="", started_at=0, ended_at=None)
+    mask = Filter.of(node, now=now).mask(columns_of([run]))
+    assert len(mask) == 1
+    assert mask.type == pa.bool_()
 
 
 @given(st.one_of(st.text(), st.lists(WORDS, max_size=12).map(" ".join)))
@@ -119,11 +131,42 @@ def test_any_other_text_is_a_syntax_error_and_nothing_else(text):
 @given(st.one_of(st.text(), st.lists(WORDS, max_size=3).map(" ".join)))
 def test_any_text_is_an_order_or_a_syntax_error(text):
     try:
-        field, descending = parse_order(text)
+        order = parse_order(text)
     except FilterSyntax:
         return
-    assert isinstance(field, Field)
-    assert isinstance(descending, bool)
+    assert isinstance(order.field, Field)
+    assert order.descending is text.lstrip().startswith("-")
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("started", Order(Field("started"))),
+        ("  - metrics.auc ", Order(Field("metrics", "auc"), descending=True)),
+        ("metrics.auc nulls first", Order(Field("metrics", "auc"), nulls_first=True)),
+        ("-metrics.auc NULLS LAST", Order(Field("metrics", "auc"), descending=True)),
+        ("-min(metrics.loss)", Order(Field("metrics", "loss", part="min"), descending=True)),
+    ],
+)
+def test_orders(text, order):
+    assert parse_order(text) == order
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "said"),
+    [
+        ("5", 1, "Expected a field to order by"),
+        ("-metrics.auc nulls", 19, "Expected first or last"),
+        ("-metrics.auc nulls up", 20, "Found 'up'"),
+        ("-dataset", 2, "dataset has no order"),
+        ("-auc", 2, "Did you mean 'metrics.auc'?"),
+        ("-metrics.auc, name", 13, "several orders as a list"),
+    ],
+)
+def test_an_error_in_an_order_points_at_the_place(text, column, said):
+    with pytest.raises(FilterSyntax, match=re.escape(said)) as caught:
+        parse_order(text, {"metrics": ["auc"]})
+    assert f"(column {column})" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +204,24 @@ def test_any_text_is_an_order_or_a_syntax_error(text):
         ("name = started", 8, "started can't be compared with name"),
         ("status = 'FINISH'", 10, "Did you mean 'FINISHED'?"),
         ("status = 'zzz'", 10, "There are RUNNING"),
+        ("mean(metrics.auc) > 1", 1, "There are last, first, min, max, best"),
+        ("maxx(metrics.auc) > 1", 1, "Did you mean 'max'?"),
+        ("max(params.x) > 1", 5, "Write max(metrics.<key>)"),
+        ("max(auc) > 1", 5, "Did you mean 'metrics.auc'?"),
+        ("max(5) > 1", 5, "Expected a metric"),
+        ("max(max(metrics.auc)) > 1", 5, "There is no field 'max'"),
+        ("max(metrics.auc > 1", 4, "isn't closed"),
+        ("max(metrics.auc) > true", 20, "true and false have no order"),
+        ("datset = 'a'", 1, "Did you mean 'dataset'?"),
+        ("dataset = 'a b'", 11, "Write name, name:3 or name#1f3a"),
+        ("dataset = 'a:0'", 11, "is no reference"),
+        ("dataset = 'a@prod'", 11, "Runs keep versions"),
+        ("dataset in ('a', 'a@latest')", 18, "Write name for any version, or name:3"),
+        ("dataset = 5", 11, "dataset is compared with text"),
+        ("dataset > 'a'", 1, "dataset has no order"),
+        ("dataset between 'a' and 'b'", 1, "dataset has no order"),
+        ("dataset = name", 11, "name can't be compared with dataset"),
+        ("tags.data = model", 13, "model can't be compared with tags"),
         ("1 = 1", 1, "A comparison needs a field"),
         ("1 in (1)", 3, "Expected an operator"),
         ("(metrics.auc > 1", 1, "isn't closed"),
