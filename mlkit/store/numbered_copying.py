@@ -108,5 +108,5 @@ class Held:
                 continue
             self._seen.add(number)
             path = self.series.path(number)
-            with self.copying.naming(path):
+            with self.copying.naming(f"{self.series.storage.url}/{path}"):
                 self._known.setdefault(self.key_of(self.series.read(number)), number)

@@ -143,3 +143,23 @@ def test_the_store_itself_stays_as_it_is(store, chain, tmp_path):
     export(evolve(store._parts, storage=watched), target._parts, [chain["train"].id])
     assert {verb for verb, _ in watched.operations} <= {"read", "stat", "list", "children"}
     assert sorted(entry.path for entry in store._storage.list()) == before
+
+
+def test_a_run_that_can_not_be_read_keeps_no_other_from_being_exported(store, chain, tmp_path):
+    for name in ("deep", "beside"):
+        folder = f"runs/{chain[name].id}"
+        for file in ("run.json", "end.json"):
+            store._storage.write(f"{folder}/{file}", b"damaged")
+    report = store.export([chain["train"].id, chain["beside"].id], tmp_path / "out")
+    assert {one.path for one in report.problems} == {f"runs/{chain['beside'].id}"}
+    assert len(mlkit.Store(tmp_path / "out").runs) == 2
+
+
+def test_a_version_without_a_digest_that_is_missing_is_named(store, tmp_path):
+    store.log_dataset("raw", {"a": [1]})
+    store.datasets.log("clean", {"a": [2]}, inputs=["raw:7"])
+    with store.start_run("train") as run:
+        run.use_dataset("clean:1")
+    report = store.export(run.id, tmp_path / "out")
+    assert [one.path for one in report.problems] == ["raw:7"]
+    assert mlkit.Store(tmp_path / "out").datasets.names() == ["clean"]

@@ -418,6 +418,36 @@ def test_a_storage_that_fails_while_references_are_read_loses_nothing(full, age,
     assert paths(full) == before
 
 
+def test_a_deleted_run_that_is_damaged_goes_when_its_time_has_come(store, age):
+    with store.start_run("flights") as run:
+        run.log_text("report", "report.txt")
+    store.run(run.id).delete()
+    path = f"runs/{run.id}/end.json"
+    store._storage.write(path, store._storage.read(path)[:-10])
+    assert collect_garbage(rooms(store), clock=in_days(6)).objects == 0
+    assert collect_garbage(rooms(store), clock=in_days(8)).runs == (run.id,)
+    assert list(store.verify()) == []
+
+
+def test_a_run_that_ends_while_it_is_read_is_read_again(store, age):
+    run = store.start_run("flights")
+    run.log_text("report", "report.txt")
+    age(OLD)
+
+    class Ending(WrappedStorage):
+        def list(self, prefix=""):
+            found = list(self._inner.list(prefix))
+            if prefix == "runs":
+                run.finish()
+                segments = [one.path for one in found if one.path.endswith(".seg")]
+                for path in segments:  # as where an object store got it under another name
+                    store._storage.delete(path)
+            return iter(found)
+
+    assert collect_garbage(rooms(store, Ending(store._storage)), clock=in_days(8)).objects == 0
+    assert store.run(run.id).artifact("report.txt").text() == "report"
+
+
 # Beside writers
 
 

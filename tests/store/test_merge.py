@@ -8,7 +8,7 @@ from attrs import evolve
 
 import mlkit
 from mlkit._core.codec import decode_document, encode_document
-from mlkit.errors import NotAStore, NotFound, SingleWriterOnly
+from mlkit.errors import NotAStore, NotFound, SingleWriterOnly, StorageFault
 from mlkit.objects.blobs import object_path
 from mlkit.objects.verify import Problem
 from mlkit.storage.protocol import Capabilities
@@ -541,6 +541,97 @@ def test_what_is_there_but_old_is_written_again_for_what_comes(store, team, age)
     into(team, store, watched)
     assert [one for one in written(watched) if one.startswith("blobs/")]
     assert team.gc().objects == 0
+
+
+def test_what_became_garbage_here_in_the_moment_it_was_written_again_is_copied_again(
+    store, team, age
+):
+    team._blobs.put(b"report")
+    age(6, store="team")
+    with store.start_run("flights") as run:
+        run.log_text("report", "report.txt")
+    path = object_path("blobs", store.run(run.id).artifact("report.txt").digest)
+
+    class Snatching(WrappedStorage):
+        def create(self, name, data, *, durable=True):
+            super().create(name, data, durable=durable)
+            self._inner.delete(path)
+
+    into(team, store, Snatching(team._storage))
+    assert team.run(run.id).artifact("report.txt").text() == "report"
+
+
+def test_a_run_whose_live_records_are_damaged_stays_behind(store, team):
+    run = store.start_run("flights")
+    run.log_params(depth=6)
+    run.log_text("report", "report.txt")
+    (path,) = [one.path for one in store._storage.list("runs") if one.path.endswith(".seg")]
+    data = bytearray(store._storage.read(path))
+    data[len(data) // 2] ^= 1
+    store._storage.write(path, bytes(data))
+    report = team.merge(store)
+    assert [one.hurts for one in report.problems] == [(f"run {run.id}",)]
+    assert team.runs.ids() == []
+    run.finish()
+
+
+def test_a_document_that_was_moved_stays_behind(store, team):
+    with store.start_run("flights") as one, store.start_run("flights") as other:
+        pass
+    store._storage.write(
+        f"runs/{one.id}/end.json", store._storage.read(f"runs/{other.id}/end.json")
+    )
+    store.log_dataset("flights", {"a": [1]})
+    store._storage.write("datasets/flights/2.json", store._storage.read("datasets/flights/1.json"))
+    report = team.merge(store)
+    assert sum("moved or copied" in problem.what for problem in report.problems) == 2
+    assert team.runs.ids() == [other.id]
+    assert team.datasets["flights"].numbers() == [1]
+
+
+def test_what_a_monitor_saw_of_a_version_that_stays_behind_stays_too(store, team):
+    for number in range(2):
+        store.models.save("delay", {"mean": number})
+    store.monitor("delay:2").log({"distance": [1.0]}, [0.5], ids=["a"])
+    store._storage.write("models/delay/2.json", b"damaged")
+    report = team.merge(store)
+    assert "which wasn't copied" in repr(report)
+    assert team._storage.children("monitors/delay") == []
+
+
+def test_an_alias_that_differs_by_case_only_stays_behind(full, team):
+    team.merge(full)
+    full.models["delay"].promote(1, "canary")
+    team.models["delay"].promote(1, "Canary")
+    report = team.merge(full)
+    assert "delay@canary" in repr(report)
+    assert team.models["delay"].aliases() == {"Canary": 1, "prod": 1}
+
+
+def test_a_name_that_another_writer_takes_meanwhile_is_named(store, team):
+    with store.start_run("flights") as run:
+        pass
+
+    class Quicker(WrappedStorage):
+        def create(self, path, data, *, durable=True):
+            if path.endswith("end.json"):
+                self._inner.write(path, b"another's")
+            super().create(path, data, durable=durable)
+
+    report = into(team, store, Quicker(team._storage))
+    assert [one.what for one in report.problems] == ["another one has its name in the target"]
+    assert report.problems[0].hurts == (f"run {run.id}",)
+
+
+def test_a_storage_that_fails_stops_the_merge_and_the_next_one_goes_on(full, team):
+    watched = FaultyStorage(team._storage)
+    into(team, full, watched)
+    fresh = mlkit.Store(team.url + "-fresh")
+    failing = FaultyStorage(fresh._storage, Fault(len(watched.operations) // 2, "down"))
+    with pytest.raises(StorageFault):
+        into(fresh, full, failing)
+    assert fresh.merge(full).is_complete
+    assert bodies(fresh) == bodies(full)
 
 
 # What it says
