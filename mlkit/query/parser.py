@@ -1,24 +1,26 @@
 """Reads filters and orders by a grammar.
 
 ```text
-filter  = any
-any     = all { "or" all }
-all     = no { "and" no }
-no      = "not" no | test
-test    = "(" any ")" | operand operator operand
-        | field ["not"] "in" "(" [ literal { "," literal } ] ")"
-        | field ["not"] "between" operand "and" operand
-        | field ["not"] "like" text
-        | field "is" ["not"] "null"
-operand = field | literal
-field   = word | key | part "(" key ")"
-key     = ("metrics" | "params" | "tags") "." (word | quoted key)
-part    = "last" | "first" | "min" | "max" | "best"
-literal = text | number | "true" | "false" | "inf" | "nan"
-order   = ["-"] field ["nulls" ("first" | "last")]
+filter   = any
+any      = all { "or" all }
+all      = no { "and" no }
+no       = "not" no | test
+test     = "(" any ")"
+         | operand operator operand
+         | field ["not"] "in" "(" [ literal { "," literal } ] ")"
+         | field ["not"] "between" operand "and" operand
+         | field ["not"] "like" text
+         | field "is" ["not"] "null"
+operator = "=" | "==" | "!=" | "<>" | "<" | "<=" | ">" | ">="
+operand  = field | literal
+field    = word | key | part "(" key ")"
+key      = ("metrics" | "params" | "tags") "." (word | quoted key)
+part     = "last" | "first" | "min" | "max" | "best"
+literal  = text | number | "true" | "false" | "inf" | "nan"
+order    = ["-"] field ["nulls" ("first" | "last")]
 ```
 
-Words of the grammar are read in any case.
+Words of the grammar are read in any case. What filters mean is in docs/reference/filter.md.
 """
 
 import math

@@ -2,6 +2,7 @@
 
 import math
 import re
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkit.errors import FilterSyntax
+from mlkit.query import parser
 from mlkit.query.fields import STATUSES, parse_moment, parse_span
 from mlkit.query.filter import Filter
 from mlkit.query.parser import Order, parse, parse_order
@@ -103,6 +105,13 @@ WORDS = st.sampled_from(
         *('"k"', "`k`", "'", '"', "`", "\\", "%", "é", "\n", "\x00"),
     ]
 )
+
+
+def test_the_reference_has_the_grammar_that_is_read():
+    page = Path(__file__).parents[2] / "docs" / "reference" / "filter.md"
+    _, grammar, *_ = page.read_text(encoding="utf-8").split("```")
+    assert grammar in parser.__doc__
+    assert all(f'"{part}"' in grammar for part in PARTS)
 
 
 @given(NODES)
