@@ -42,7 +42,7 @@ def compared(kind: str, column: "pa.ChunkedArray", sign: Operator, constant: Con
         kind: What the column holds, a key of `TYPES`.
         column: The values.
         sign: The operator.
-        constant: The constant.
+        constant: The constant; the parser lets none ask for an order of true and false.
 
     Returns:
         A column of bools; null where that is unknown.
@@ -55,8 +55,6 @@ def compared(kind: str, column: "pa.ChunkedArray", sign: Operator, constant: Con
         return _ints(column, sign, constant)
     if kind == "float" and not isinstance(constant, str):
         return _floats(column, sign, constant)
-    if kind == "bool" and sign in ORDERS:
-        return unlike(column, sign)
     import pyarrow as pa
 
     return kernel(sign)(column, pa.scalar(constant, column.type))
