@@ -54,9 +54,10 @@ class Seen:
     @classmethod
     def of(cls, runs: Sequence[Any]) -> "Seen":
         """Give runs that are at hand."""
-        live = {run.id: LiveRun(run, Row.of(run), ended=True) for run in runs}
-        series = Series(Files(), Files(), live, MemoryStorage("runs-at-hand"))
-        return cls(View([RowsPart([one.row for one in live.values()])], series.summary), series)
+        live = [LiveRun(run, Row.of(run), ended=True) for run in runs]
+        known = {one.run.id: one for one in live}
+        series = Series(Files(), Files(), known, MemoryStorage("runs-at-hand"))
+        return cls(View([RowsPart([one.row for one in live])], series.summary), series)
 
 
 @define(eq=False)

@@ -28,11 +28,11 @@ class Frame:
 
     Example:
         >>> import pyarrow as pa
-        >>> Frame(pa.table({"depth": [4, 6], "auc": [0.7, 0.9]}))
-        depth  auc
-        -----  ---
-            4  0.7
-            6  0.9
+        >>> Frame(pa.table({"depth": [4, 6], "runs": [10, 12]}))
+        depth  runs
+        -----  ----
+            4    10
+            6    12
     """
 
     table: "pa.Table" = field()

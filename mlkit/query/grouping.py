@@ -53,7 +53,8 @@ class Groups:
         if not fields:
             message = "There is nothing to group by"
             raise InvalidInput(message, hint="Write group_by('params.depth')")
-        return cls(view, rows, {storable(one): _values(view, rows, one) for one in fields})
+        keys = {one: _values(view, rows, one) for one in fields}
+        return cls(view, rows, {storable(one): values for one, values in keys.items()})
 
     def agg(self, *metrics: str, confidence: float = 0.95) -> Frame:
         """Give what metrics are in each group: how many, mean, deviation, confidence interval.

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from mlkit._core.names import unknown
+from mlkit._core.names import near
 from mlkit.display.markup import Markup, join
 from mlkit.display.page import fragment, note
 from mlkit.display.table import html_table
-from mlkit.errors import InvalidInput
+from mlkit.errors import InvalidInput, NotFound
 from mlkit.index.live import each
 from mlkit.index.run_index import Seen
 from mlkit.query.columns import runs_to_arrow
@@ -308,8 +308,9 @@ class RunTable(Sequence[R_co], Generic[R_co]):
         return column.take(self._rows)
 
     def _no_metric(self, metric: str) -> Exception:
-        known = self._seen.view.keys("metrics")
-        return unknown(f"value of a metric in any of {len(self):,} runs", metric, known)
+        known = [name for name in self._seen.view.keys("metrics") if name != metric]
+        message = f"None of {len(self):,} runs has a value of metric {metric!r}"
+        return NotFound(message, hint=near(metric, known))
 
     def _mode(self, metric: str, mode: Mode | None) -> Mode | None:
         """Give what is best of a metric: what the caller says, else what the runs agree on."""

@@ -1,5 +1,6 @@
 """SQL over tables that are made when a query names them."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from mlkit.query.frame import Frame
 
 if TYPE_CHECKING:
     import duckdb
+
+_NAME = re.compile(r"""'(?:[^']|'')*'|"((?:[^"]|"")*)"|(\w+)""")
 
 Source = Callable[["duckdb.DuckDBPyConnection"], None]
 """Makes a table or view in a database in memory."""
@@ -33,7 +36,7 @@ def run_sql(
         database.execute("SET python_enable_replacements = false")  # no variable is a table
         database.execute("SET TimeZone = 'UTC'")
         try:
-            named = {name.lower() for name in database.get_table_names(query)}
+            named = _names(query)
             for name, make in sources.items():
                 if name in named:
                     make(database)
@@ -42,3 +45,8 @@ def run_sql(
             message = f"The query can't be run: {error}"
             hint = f"There are the tables {', '.join(sources)}"
             raise InvalidInput(message, hint=hint) from error
+
+
+def _names(query: str) -> set[str]:
+    """Give the words of a query, those in double quotes as one; a table is one of them."""
+    return {(quoted or bare).lower() for quoted, bare in _NAME.findall(query)}

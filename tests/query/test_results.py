@@ -2,11 +2,14 @@
 
 import math
 import statistics
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
+from attrs import asdict
 
 from mlkit.errors import FilterSyntax, InvalidInput, NotFound
+from mlkit.query.runs import RunTable
 from mlkit.store.store import Store
 
 
@@ -58,7 +61,7 @@ def test_groups_of_one_run_have_no_deviation_and_no_interval(runs):
     assert len(rows) == len(runs.group_by("params.depth", "params.seed")) == 10
     assert {row["auc.std"] for row in rows} == {None}
     assert {row["loss.high"] for row in rows} == {None}
-    assert rows[0]["auc.mean"] == 0.209
+    assert rows[0]["auc.mean"] == pytest.approx(0.209)
 
 
 def test_groups_by_what_every_run_has(runs):
@@ -195,24 +198,21 @@ def test_a_table_narrows_and_sorts_without_looking_again(store, runs):
     assert [run.name for run in best[:3]] == ["d6-0", "d4-0", "d2-0"]
 
 
-def test_a_comparison_has_code_data_and_environment(tmp_path, monkeypatch):
-    store = Store(tmp_path / "compared")
-    for version in ("1.0", "2.0"):
-        store.log_dataset("flights", {"a": [version]})
-        with store.start_run("flights") as run:
-            run.use_dataset("flights@latest")
-            run._journal.event(
-                "provenance",
-                {
-                    "values": {
-                        "code": {"commit": version * 20, "diff": "long " * 100 + version},
-                        "packages": {"numpy": version, "scipy": "1"},
-                        "process": {"pid": int(version[0]), "python": "3.11"},
-                    }
-                },
-            )
-    found = store.search_runs(order_by="started").compare().values
-    assert set(found) == {"inputs", "code.commit", "code.diff", "packages.numpy"}
+def test_a_comparison_has_code_data_and_environment(make_run):
+    def recorded(version):
+        run = make_run(
+            id=version,
+            inputs=[{"kind": "dataset", "ref": "flights:1", "digest": f"sha256:{version}"}],
+        )
+        said = {
+            "code": {"commit": version * 20, "diff": "long " * 100 + version},
+            "packages": {"numpy": version, "scipy": "1"},
+            "process": {"pid": int(version[0]), "python": "3.11"},
+        }
+        return SimpleNamespace(**asdict(run, recurse=False), provenance=said)
+
+    found = RunTable.of([recorded("1.0"), recorded("2.0")]).compare().values
+    assert list(found) == ["inputs", "code.commit", "code.diff", "packages.numpy"]
     assert found["packages.numpy"] == ("1.0", "2.0")
-    assert found["inputs"][0].startswith("flights:1 sha256:")
+    assert found["inputs"] == ("flights:1 sha256:1.0", "flights:1 sha256:2.0")
     assert len(found["code.diff"][0]) < 30
