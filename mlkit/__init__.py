@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         new_run_id,
         note,
         search_runs,
+        set_goals,
         set_store,
         set_tags,
         start_run,
@@ -55,10 +56,15 @@ if TYPE_CHECKING:
     from mlkit.quality.gate_report import GateReport
     from mlkit.quality.gates import Gate, at_least, at_most, no_worse
     from mlkit.query.expressions import field, metric, param, tag
+    from mlkit.query.frame import Frame
     from mlkit.query.runs import RunTable
+    from mlkit.store.gc_report import GcReport
+    from mlkit.store.merge_report import MergeReport
     from mlkit.store.store import Store
     from mlkit.sweeps.space import choice, int_uniform, log_uniform, uniform
     from mlkit.tracking.active import ActiveRun
+    from mlkit.tracking.experiment import Experiment
+    from mlkit.tracking.following import Point
     from mlkit.tracking.reading import Run
 
 __version__ = "0.1.0"
@@ -82,6 +88,7 @@ _FLUENT = (
     "new_run_id",
     "note",
     "search_runs",
+    "set_goals",
     "set_store",
     "set_tags",
     "start_run",
@@ -94,12 +101,17 @@ _HOMES = {
     "ActiveRun": "mlkit.tracking.active",
     "DatasetVersion": "mlkit.data.version",
     "DriftReport": "mlkit.quality.drift_report",
+    "Experiment": "mlkit.tracking.experiment",
+    "Frame": "mlkit.query.frame",
     "Gate": "mlkit.quality.gates",
     "GateReport": "mlkit.quality.gate_report",
+    "GcReport": "mlkit.store.gc_report",
     "LoadedModel": "mlkit.models.loaded",
+    "MergeReport": "mlkit.store.merge_report",
     "MlkitError": "mlkit.errors",
     "ModelVersion": "mlkit.models.package",
     "MonitorReport": "mlkit.monitoring.monitor_report",
+    "Point": "mlkit.tracking.following",
     "Run": "mlkit.tracking.reading",
     "RunTable": "mlkit.query.runs",
     "Store": "mlkit.store.store",
@@ -125,12 +137,17 @@ __all__ = [
     "ActiveRun",
     "DatasetVersion",
     "DriftReport",
+    "Experiment",
+    "Frame",
     "Gate",
     "GateReport",
+    "GcReport",
     "LoadedModel",
+    "MergeReport",
     "MlkitError",
     "ModelVersion",
     "MonitorReport",
+    "Point",
     "Run",
     "RunTable",
     "Store",
@@ -166,6 +183,7 @@ __all__ = [
     "note",
     "param",
     "search_runs",
+    "set_goals",
     "set_store",
     "set_tags",
     "start_run",

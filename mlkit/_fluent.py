@@ -173,6 +173,11 @@ def set_tags(tags: Mapping[str, Any] | None = None, /, **more: Any) -> None:
     require_run("set_tags").set_tags(tags, **more)
 
 
+def set_goals(goals: Mapping[str, str] | None = None, /, **more: str) -> None:
+    """Say which value of a metric of the current run is best; see `ActiveRun.set_goals`."""
+    require_run("set_goals").set_goals(goals, **more)
+
+
 def note(text: str) -> None:
     """Add a note to the current run."""
     require_run("note").note(text)
