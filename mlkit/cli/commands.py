@@ -253,6 +253,18 @@ def sync(store: "Store", output: Output) -> None:
 
 
 @command
+@click.option("--anew", is_flag=True, help="Make the tables again, whatever they hold.")
+def compact(store: "Store", output: Output, *, anew: bool) -> None:
+    """Fold every run that has ended into the tables, for other programs that read them."""
+    progress = False if output.as_json else None
+    done = store.reindex(progress=progress) if anew else store.compact(progress=progress)
+    runs = "1 run was" if done.runs == 1 else f"{done.runs:,} runs were"
+    output.say(f"{runs} folded; the tables have {done.files:,} files.")
+    if output.as_json:
+        output.document({"runs": done.runs, "removed": done.removed, "files": done.files})
+
+
+@command
 @click.option("--dry-run", is_flag=True, help="Remove nothing; say what would be.")
 @click.option("--grace", default="7d", show_default=True, help="What is younger stays.")
 def gc(store: "Store", output: Output, *, dry_run: bool, grace: str) -> None:

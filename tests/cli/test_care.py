@@ -122,3 +122,10 @@ def test_a_terminal_gets_a_table_of_its_width(monkeypatch, capsys):
 
 def test_the_package_knows_its_version(ask):
     assert mlkit.__version__ in ask("--version").out
+
+
+def test_compact_folds_every_run_and_anew_makes_the_tables_again(ask, store, runs):
+    count = len(store.runs.ids())
+    assert ask("compact", "--json").json == {"runs": count, "removed": 0, "files": 3}
+    assert ask("compact").out == "0 runs were folded; the tables have 3 files.\n"
+    assert ask("compact", "--anew", "--json").json["runs"] == count
