@@ -226,6 +226,7 @@ def test_a_run_that_has_not_begun_comes_when_it_has(store, team):
     store._storage.write(path, beginning)
     team.merge(store)
     assert team.run(run.id).summary == {"auc": 0.5}
+    run.finish()
 
 
 def test_searching_finds_what_came_and_what_changed_by_it(store, team):
