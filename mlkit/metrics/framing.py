@@ -21,6 +21,9 @@ from mlkit.metrics.sums import Sums
 
 HEADER = Struct("<II")
 LONGEST = (1 << 24) - 1
+LARGEST = LONGEST + HEADER.size
+"""No frame has more bytes than this."""
+
 _KINDS = 32  # the first byte of a payload is below this, which makes a search among garbage quick
 
 _NOT_ZERO = re.compile(rb"[^\0]")
@@ -96,37 +99,49 @@ def scan(data: bytes) -> Scan:
     keep, unpack, head = found.payloads.append, HEADER.unpack_from, HEADER.size
     lengths: dict[int, int] = {}  # words that were checked, since few lengths recur in millions
     offset, size = 0, len(data)
+    view = memoryview(data)
+    sums = Sums(view)
     while offset < size:
         start = offset + head
         word, crc = unpack(data, offset) if start <= size else (0, 0)
-        length = lengths.get(word) or _length_of(word)
+        length = lengths.get(word) or length_of(word)
         payload = data[start : start + length]
         if length and len(payload) == length and crc32(payload) == crc:
             lengths[word] = length
             keep(payload)
             offset = start + length
             continue
-        resumed = _next_frame(memoryview(data), offset + 1)
-        torn = _is_torn(data, offset, resumed)
+        resumed = next_frame(view, offset + 1, size, sums)
+        zeros = next_byte(view, offset) >= resumed
+        torn = is_torn(resumed - offset, data[offset : offset + head], zeros=zeros)
         found.gaps.append(Gap(offset, resumed - offset, torn, len(found.payloads)))
         offset = resumed
     return found
 
 
-def _length_of(word: int) -> int:
+def length_of(word: int) -> int:
     """Give the length that a word declares, or 0 when its check is wrong."""
     length = word & LONGEST
     return length if word == word_of(length) else 0
 
 
-def _next_frame(data: memoryview, offset: int) -> int:
-    """Give the first offset from here at which a whole frame begins, or the end of the data."""
-    unpack, head, last = HEADER.unpack_from, HEADER.size, len(data) - HEADER.size
-    sums: Sums | None = None
+def next_frame(data: memoryview, offset: int, stop: int, sums: Sums) -> int:
+    """Give the first offset from here at which a whole frame begins.
+
+    Args:
+        data: Bytes of a segment.
+        offset: Where to begin.
+        stop: Where to end: no frame that begins there or later is looked for.
+        sums: The sums of the data.
+
+    Returns:
+        The offset; where there is none, one at `stop` or behind it, up to which there is none.
+    """
+    unpack, head, last = HEADER.unpack_from, HEADER.size, min(stop, len(data) - HEADER.size)
     while offset < last:
         word, crc = unpack(data, offset)
         if not word:  # as the zeros are that a disk shows where a write never arrived
-            offset = _next_byte(data, offset + 4) - 3
+            offset = next_byte(data, offset + 4) - 3
             continue
         length, start = word & LONGEST, offset + head
         if (
@@ -134,24 +149,28 @@ def _next_frame(data: memoryview, offset: int) -> int:
             and word == word_of(length)
             and start + length <= len(data)
             and data[start] < _KINDS
+            and sums.of(start, start + length) == crc
         ):
-            sums = sums or Sums(data)
-            if sums.of(start, start + length) == crc:
-                return offset
+            return offset
         offset += 1
-    return len(data)
+    return max(offset, stop)
 
 
-def _next_byte(data: memoryview, offset: int) -> int:
+def next_byte(data: memoryview, offset: int) -> int:
     """Give the first offset from here of a byte that isn't zero, or the end of the data."""
     found = _NOT_ZERO.search(data, offset)
     return found.start() if found else len(data)
 
 
-def _is_torn(data: bytes, offset: int, resumed: int) -> bool:
-    """Tell a frame that was cut short from one that was changed."""
-    gap = data[offset:resumed]
-    if len(gap) < HEADER.size or not any(gap):  # zeros: a file that grew before its bytes arrived
+def is_torn(size: int, begin: bytes, *, zeros: bool) -> bool:
+    """Tell a frame that was cut short from one that was changed.
+
+    Args:
+        size: How many bytes hold no whole frame.
+        begin: The first of them, as many as a header has, where there are so many.
+        zeros: Whether all of them are zeros, as those of a file that grew before its bytes arrived.
+    """
+    if size < HEADER.size or zeros:
         return True
-    length = _length_of(HEADER.unpack_from(gap)[0])
-    return bool(length) and resumed < offset + HEADER.size + length
+    length = length_of(HEADER.unpack(begin)[0])
+    return bool(length) and size < HEADER.size + length

@@ -94,21 +94,42 @@ def decode_records(payloads: Iterable[bytes], where: str) -> Iterator[Event | Po
     """
     keysets: dict[int, tuple[str, ...]] = {}
     for index, payload in enumerate(payloads):
-        try:
-            kind = payload[0]
-            if kind in (POINTS, FLOAT_POINTS):
-                yield decode_points(payload, keysets)
-            elif kind == EVENT:
-                event = decode_event(payload)
-                if event.name == "segment":
-                    _check_head(event, index, where)
-                yield event
-            elif kind == KEYS:
-                number, keys = decode_keys(payload, known=keysets)
-                keysets[number] = keys
-        except (ValueError, KeyError, TypeError, AttributeError, struct_error) as error:
-            message = f"Record {index} of {where} can't be read: {error!r}"
-            raise Corrupt(message) from error
+        record = decode_record(payload, keysets, index, where)
+        if record is not None:
+            yield record
+
+
+def decode_record(
+    payload: bytes, keysets: dict[int, tuple[str, ...]], index: int, where: str
+) -> Event | Points | None:
+    """Give what a payload says; None for a list of keys, and for kinds of later versions.
+
+    Args:
+        payload: The payload.
+        keysets: The lists of keys that came before it in its segment; one is added.
+        index: Its place among the records of its segment, from 0.
+        where: The segment's path, for messages.
+
+    Raises:
+        Corrupt: It isn't what its kind says.
+        NewerFormat: A newer mlkit wrote the segment.
+    """
+    try:
+        kind = payload[0]
+        if kind in (POINTS, FLOAT_POINTS):
+            return decode_points(payload, keysets)
+        if kind == EVENT:
+            event = decode_event(payload)
+            if event.name == "segment":
+                _check_head(event, index, where)
+            return event
+        if kind == KEYS:
+            number, keys = decode_keys(payload, known=keysets)
+            keysets[number] = keys
+    except (ValueError, KeyError, TypeError, AttributeError, struct_error) as error:
+        message = f"Record {index} of {where} can't be read: {error!r}"
+        raise Corrupt(message) from error
+    return None
 
 
 def _check_head(event: Event, index: int, where: str) -> None:

@@ -78,8 +78,8 @@ def test_absurd_lengths_are_no_frames():
 
 @pytest.mark.parametrize("bit", range(32))
 def test_the_word_tells_every_flipped_bit(bit):
-    from mlkit.metrics.framing import _length_of
+    from mlkit.metrics.framing import length_of
 
     for length in (1, 48, 255, 256, 70_000, LONGEST):
-        assert _length_of(word_of(length)) == length
-        assert _length_of(word_of(length) ^ 1 << bit) == 0
+        assert length_of(word_of(length)) == length
+        assert length_of(word_of(length) ^ 1 << bit) == 0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mlkit.errors import Corrupt, InvalidInput, NewerFormat
 from mlkit.metrics import writer as writer_module
 from mlkit.metrics.framing import frame, scan
-from mlkit.metrics.reader import PointColumns, check_segment, read_segment
+from mlkit.metrics.reader import check_segment, read_segment
 from mlkit.metrics.records import Event, Points, encode_event
 from mlkit.metrics.writer import SegmentWriter
 
@@ -281,17 +281,3 @@ def test_any_calls_come_back_point_for_point(calls):
                 counters[key] = at + 1
             expected.append((key, at, value))
     assert sorted(values_of(file)) == sorted(expected)
-
-
-def test_columns_are_ordered_by_time_and_whole_steps_are_ints():
-    columns = PointColumns()
-    for points in (
-        Points(("a", "b"), 2, 20, (2.0, 5.0)),
-        Points(("a",), 1, 10, (1.0,)),
-        Points(("b",), 1.5, 30, (6.0,)),
-    ):
-        columns.add(points)
-    assert columns.table("a").to_pydict()["value"] == [1.0, 2.0]
-    assert str(columns.table("a").schema.field("step").type) == "int64"
-    assert str(columns.table("b").schema.field("step").type) == "double"
-    assert columns.table("none").num_rows == 0
