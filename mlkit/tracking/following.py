@@ -5,7 +5,6 @@ segment only what is new is read.
 """
 
 import heapq
-import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
@@ -18,13 +17,13 @@ from mlkit._core.clock import Clock, iso, parse_iso
 from mlkit.errors import Corrupt, InvalidInput, NotFound
 from mlkit.metrics.framing import HEADER, LONGEST, Gap, scan
 from mlkit.metrics.records import KEYS, Event, Points, decode_records
+from mlkit.metrics.segments import by_writer
 from mlkit.storage.protocol import Storage
 from mlkit.tracking.checking import endings
 from mlkit.tracking.documents import BEGINNING, read_beginning, read_end
 from mlkit.tracking.edits import Edit, edits
 from mlkit.tracking.liveness import is_lost
 
-_SEGMENT = re.compile(r"(.+)-(\d+)\.seg")
 _OF_NO_NEWS = frozenset({"segment", "heartbeat"})
 _PIECE = 4 << 20
 _LARGEST = 2 * (LONGEST + HEADER.size)
@@ -169,7 +168,7 @@ class Following:
 
     def _new(self, files: Mapping[str, int]) -> Iterator[Point | Event]:
         """Give what is new since the last look, that of several writers by its times."""
-        writers = [self._new_of(segments, files) for segments in _by_writer(files)]
+        writers = [self._new_of(segments, files) for segments in by_writer(files)]
         for record in heapq.merge(*writers, key=lambda record: record.time):
             yield from self._given(record)
 
@@ -298,16 +297,6 @@ class _Tail:
         where = self.offset + gap.offset
         message = f"{self.path} was damaged: {gap.size} bytes at {where} hold no whole record"
         return Corrupt(message, hint="run.verify() lists all damage; restore it from a copy")
-
-
-def _by_writer(files: Mapping[str, int]) -> list[list[str]]:
-    """Give the segments of each writer, in the order in which it wrote them."""
-    found: dict[str, list[tuple[int, str]]] = {}
-    for name in sorted(files):
-        segment = _SEGMENT.fullmatch(name)
-        if segment is not None:
-            found.setdefault(segment[1], []).append((int(segment[2]), name))
-    return [[name for _, name in sorted(numbered)] for numbered in found.values()]
 
 
 def _names(key: object) -> frozenset[str]:

@@ -258,7 +258,7 @@ def test_a_strict_run_raises_when_the_disk_is_full_and_is_whole_when_it_goes_on(
 # A folder that can't be written to
 
 READ_ONLY = """
-import os, sys, warnings
+import concurrent.futures.thread, os, sys, warnings  # what another user may not be able to load
 from pathlib import Path
 import mlkit
 
