@@ -12,6 +12,8 @@ from mlkit.metrics.records import Event
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_LARGE = 1 << 16  # points, which aren't copied once more
+
 
 @define
 class PointColumns:
@@ -77,17 +79,17 @@ class PointColumns:
 
     def table_of_all(self) -> "pa.Table":
         """Give the points of all keys, sorted by key, with a column `key` first; see `table`."""
-        plain: dict[str, _Logged] = {}  # are joined before they are tables, since keys may be many
+        small: dict[str, _Logged] = {}  # are joined before they are tables, since keys may be many
         parts: list[pa.Table] = []
         for key in self.keys:
             (logged, *others) = self._logged[key].values()
-            if logged.is_ordered and not others:
-                plain[key] = logged
+            if logged.is_ordered and not others and len(logged.values) < _LARGE:
+                small[key] = logged
             else:
                 table = self.table(key)
-                parts += [_joined(plain), _with_keys(table, [key], [table.num_rows])]
-                plain = {}
-        return _concatenated([*parts, _joined(plain)])
+                parts += [_joined(small), _with_keys(table, {key: table.num_rows})]
+                small = {}
+        return _concatenated([*parts, _joined(small)])
 
 
 @define
@@ -142,18 +144,18 @@ def _joined(logged: Mapping[str, _Logged]) -> "pa.Table":
         whole.steps = _extended(whole.steps, one.steps)
         whole.times.extend(one.times)
         whole.values.extend(one.values)
-    return _with_keys(whole.table(), list(logged), [len(one.values) for one in logged.values()])
+    return _with_keys(whole.table(), {key: len(one.values) for key, one in logged.items()})
 
 
-def _with_keys(table: "pa.Table", keys: Sequence[str], counts: Iterable[int]) -> "pa.Table":
+def _with_keys(table: "pa.Table", counts: Mapping[str, int]) -> "pa.Table":
     """Put a column of keys first, each of which has so many rows."""
     import pyarrow as pa
 
-    which = array("q")
-    for index, count in enumerate(counts):
-        which.extend(array("q", (index,)) * count)
-    names = pa.array(keys, pa.string())
-    return table.add_column(0, "key", names.take(_arrow(which, pa.int64())))
+    which = array("i")
+    for index, count in enumerate(counts.values()):
+        which.extend(array("i", (index,)) * count)
+    names = pa.array(counts, pa.string())
+    return table.add_column(0, "key", names.take(_arrow(which, pa.int32())))
 
 
 def _extended(steps: "array[Any]", more: "array[Any]") -> "array[Any]":

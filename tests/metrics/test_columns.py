@@ -7,12 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlkit.metrics import columns as columns_module
 from mlkit.metrics.batches import iter_points
 from mlkit.metrics.columns import PointColumns
 from mlkit.metrics.reader import read_segment
 from mlkit.metrics.records import Points
 from mlkit.metrics.segments import by_writer
 from mlkit.metrics.writer import SegmentWriter
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_are_many():
+    """Let a metric be large from a few points on, so that small and large ones are mixed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns_module, "_LARGE", 5)
+        yield
 
 
 def segment(*logged):
