@@ -30,6 +30,7 @@ from mlkit.store.parallel import each, threads_for
 from mlkit.store.parts import Parts
 from mlkit.store.references import (
     RunReferences,
+    files_of,
     references_of,
     run_references,
     version_references,
@@ -169,10 +170,7 @@ class _Collection:
         return gone, Freed("deleted runs", objects, size)
 
     def _again(self, run: RunReferences) -> RunReferences:
-        folder = f"runs/{run.run_id}"
-        files = {
-            entry.path.rpartition("/")[2]: entry.size for entry in self.parts.storage.list(folder)
-        }
+        files = files_of(self.parts.storage, run.run_id)
         return references_of(self.parts.storage, self.parts.runs, run.run_id, files)
 
     def _remove_run(self, run: RunReferences) -> None:

@@ -58,6 +58,12 @@ def folders(storage: "Storage") -> dict[str, dict[str, int]]:
     return found
 
 
+def files_of(storage: "Storage", run_id: str) -> dict[str, int]:
+    """Give the files of one run's folder, with their sizes, as it is now."""
+    folder = f"{_RUNS}/{run_id}"
+    return {entry.path[len(folder) + 1 :]: entry.size for entry in storage.list(folder)}
+
+
 def run_references(storage: "Storage", runs: "Runs", progress: Progress) -> Iterator[RunReferences]:
     """Give what each run refers to, also those that haven't begun or are deleted.
 
@@ -94,9 +100,7 @@ def references_of(storage: "Storage", runs: "Runs", run_id: str, files: Files) -
             object_path(ROOT, digest) for digest in _digests(storage, runs, run_id, files)
         )
     except _UNREADABLE as error:
-        now = {
-            entry.path.rpartition("/")[2]: entry.size for entry in storage.list(f"{_RUNS}/{run_id}")
-        }
+        now = files_of(storage, run_id)
         if now.keys() != files.keys():  # it lost or got a file while it was read
             return references_of(storage, runs, run_id, now)
         fault = error.message if isinstance(error, MlkitError) else repr(error)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -12,7 +13,7 @@ from mlkit.errors import Corrupt, NotFound
 from mlkit.storage.wrapped import WrappedStorage
 from mlkit.store.copying import Copying
 from mlkit.store.parallel import each
-from mlkit.store.references import Files, references_of
+from mlkit.store.references import Files, files_of, references_of
 from mlkit.tracking.changes import Changes
 from mlkit.tracking.checking import SEGMENT, endings
 from mlkit.tracking.documents import BEGINNING, read_beginning, read_end
@@ -84,19 +85,24 @@ class RunCopying:
             self._copying.was_there(_RUN)
             return
         there = _Remembering(self._source)
-        lacking = list(self._lacking(run_id, known, ours, there))
+        lacking = self._lacking(run_id, known, ours, there)
         if not lacking:
             self._copying.was_there(_RUN)
             return
-        for file in lacking:
-            self._check(run_id, file.name, there)
+        self._check(run_id, lacking, there)
         told = references_of(there, self._runs, run_id, known)
         if told.fault and told.deleted_at is None:
             self._copying.problem(f"runs/{run_id}", told.fault, f"run {run_id}")
             return
         for path in sorted(told.paths):
             self._copying.ensure(path, f"run {run_id}")
-        if BEGINNING in ours:
+        now = files_of(self._target, run_id)
+        if now != ours:  # another copy, or the run itself, has brought some of it meanwhile
+            ours, lacking = now, self._lacking(run_id, known, now, there)
+            self._check(run_id, lacking, there)
+        if not lacking:
+            self._copying.was_there(_RUN)
+        elif BEGINNING in ours:
             with self._changes.announced(run_id):
                 self._put(run_id, lacking, there)
             self._copying.was_copied(_CHANGED, 0)
@@ -115,10 +121,13 @@ class RunCopying:
                 self._copying.problem(f"runs/{run_id}/{name}", "nothing of this name belongs here")
         return found
 
-    def _lacking(
+    def _lacking(self, run_id: str, theirs: Files, ours: Files, there: "Storage") -> list[_File]:
+        """Give the files that the target needs, in the order in which they may be seen."""
+        return list(self._lacking_files(run_id, theirs, ours, there))
+
+    def _lacking_files(
         self, run_id: str, theirs: Files, ours: Files, there: "Storage"
     ) -> Iterator[_File]:
-        """Give the files that the target needs, in the order in which they may be seen."""
         folder = f"runs/{run_id}"
         taken = dict(ours)
         ends: set[bytes] | None = None
@@ -147,8 +156,12 @@ class RunCopying:
         held = self._target.read(path)
         return self._source.read(path, 0, len(held)) == held
 
-    def _check(self, run_id: str, name: str, there: "Storage") -> None:
-        """Raise unless a document is one of this run, whole and of the shape that it must have."""
+    def _check(self, run_id: str, files: Iterable[_File], there: "Storage") -> None:
+        """Raise unless each document is one of this run, whole and of the shape it must have."""
+        for file in files:
+            self._check_document(run_id, file.name, there)
+
+    def _check_document(self, run_id: str, name: str, there: "Storage") -> None:
         folder = f"runs/{run_id}"
         path = f"{folder}/{name}"
         if name.endswith(SEGMENT):
@@ -169,11 +182,18 @@ class RunCopying:
         for file in files:
             path, to = f"{folder}/{file.name}", f"{folder}/{file.here}"
             if file.name.endswith(SEGMENT):
+                if self._has(to, file.size):
+                    continue  # another copy has brought it, or more of it, in this moment
                 stream = _Beginning(self._source, path, file.size)
                 self._target.write(to, stream)  # type: ignore[arg-type]  # it only is to be read
             else:
                 self._target.create(to, there.read(path), durable=False)
             self._copying.was_copied("files of runs", file.size)
+
+    def _has(self, path: str, size: int) -> bool:
+        with suppress(NotFound):
+            return self._target.stat(path).size >= size
+        return False
 
 
 class _Remembering(WrappedStorage):

@@ -246,6 +246,56 @@ def test_searching_finds_what_came_and_what_changed_by_it(store, team):
         team.compact()
 
 
+@pytest.fixture
+def overtaken(team):
+    """Merge into the team's store; right before the first run is copied, something happens."""
+
+    def merged(source, happen):
+        class Slow(WrappedStorage):
+            waiting = True
+
+            def read(self, path, start=0, end=None):
+                if path.startswith("runs/") and self.waiting:
+                    self.waiting = False
+                    happen()
+                return super().read(path, start, end)
+
+        return merge(evolve(source._parts, storage=Slow(source._storage)), team._parts)
+
+    return merged
+
+
+def test_a_merge_that_is_overtaken_by_another_cuts_nothing_off(store, team, overtaken):
+    run = store.start_run("flights")
+    run.log_metric("auc", 0.5)
+
+    def overtake():
+        run.log_metric("auc", 0.9)
+        run.finish()
+        team.merge(store)
+
+    overtaken(store, overtake)
+    assert team.run(run.id).metrics("auc")["value"].to_pylist() == [0.5, 0.9]
+    assert list(team.verify()) == []
+
+
+def test_searching_finds_what_came_after_another_merge_had_brought_the_run(
+    store, team, overtaken, tmp_path
+):
+    with store.start_run("flights") as run:
+        run.log_metric("auc", 0.5)
+    older = mlkit.Store(tmp_path / "older")
+    older.merge(store)
+    store.run(run.id).set_tags(owner="ml")
+
+    def overtake():
+        team.merge(older)
+        team.compact()
+
+    overtaken(store, overtake)
+    assert [one.id for one in team.search_runs("tags.owner = 'ml'")] == [run.id]
+
+
 # Versions
 
 
