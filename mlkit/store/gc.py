@@ -185,12 +185,13 @@ class _Collection:
         except NotFound:  # another collection is removing it
             return
         ends = endings(run.files)
-        first = [BEGINNING, *reversed(ends)]
-        rest = sorted(run.files.keys() - {*first, last})
+        first = [name for name in (BEGINNING, *reversed(ends)) if name in run.files]
         with Changes(self.parts.storage).announced(run.run_id):
-            for name in [*first, *rest, last]:
-                if name in run.files:
-                    self.parts.storage.delete(f"{folder}/{name}")
+            for name in first:
+                self.parts.storage.delete(f"{folder}/{name}")
+            rest = files_of(self.parts.storage, run.run_id)  # also edits that came just before
+            for name in [*sorted(rest.keys() - {last}), last]:
+                self.parts.storage.delete(f"{folder}/{name}")
 
     def _deletion(self, run: RunReferences) -> str:
         """Give the name of the edit that says that a run is deleted."""

@@ -6,10 +6,11 @@ from typing import Any
 from attrs import evolve
 
 from mlkit._core.clock import Clock
-from mlkit.errors import ReadOnly
+from mlkit.errors import NotFound, ReadOnly
 from mlkit.provenance.environment import user
 from mlkit.storage.protocol import Storage
 from mlkit.tracking.changes import Changes
+from mlkit.tracking.documents import BEGINNING
 from mlkit.tracking.edits import Edit, edited_tags, next_edit, plain_name, plain_note
 
 
@@ -34,6 +35,7 @@ class EditVerbs:
 
         Raises:
             InvalidInput: A name is no text.
+            NotFound: The run was removed meanwhile.
             ReadOnly: The store only reads.
 
         Example:
@@ -55,6 +57,7 @@ class EditVerbs:
 
         Raises:
             InvalidInput: It is no text.
+            NotFound: The run was removed meanwhile.
             ReadOnly: The store only reads.
         """
         self._edit(Edit(self.id, 0, "", note=plain_note(text)))
@@ -64,6 +67,7 @@ class EditVerbs:
 
         Raises:
             InvalidInput: It is no text, or empty.
+            NotFound: The run was removed meanwhile.
             ReadOnly: The store only reads.
         """
         self._edit(Edit(self.id, 0, "", name=plain_name(name, "a run")))
@@ -75,6 +79,7 @@ class EditVerbs:
         store is cleaned up.
 
         Raises:
+            NotFound: The run was removed meanwhile.
             ReadOnly: The store only reads.
 
         Example:
@@ -95,6 +100,7 @@ class EditVerbs:
         """Take back that the run was deleted.
 
         Raises:
+            NotFound: The run was removed meanwhile.
             ReadOnly: The store only reads.
         """
         self._edit(Edit(self.id, 0, "", deleted=False))
@@ -104,15 +110,34 @@ class EditVerbs:
         now = self._clock()
         edit = evolve(edit, at=now // 1000 * 1000, user=user())  # as exact as it is written
         listed = self._storage.list(self._folder)
-        name = next_edit([entry.path.rpartition("/")[2] for entry in listed], now)
-        data = edit.encode()
+        names = [entry.path.rpartition("/")[2] for entry in listed]
+        if BEGINNING not in names:
+            raise self._removed()
+        name, data = next_edit(names, now), edit.encode()
         try:
             with Changes(self._storage, self._clock).announced(self.id):
                 self._storage.write(f"{self._folder}/{name}", data)
+                self._require_not_removed(name)
         except ReadOnly as error:
             message = f"Run {self.id} can't be changed, since {self._storage.url} only reads"
             raise ReadOnly(message, hint="Open it with the right to write") from error
         self._edited(name, len(data), edit)
+
+    def _require_not_removed(self, name: str) -> None:
+        """Take an edit back when the run was removed as garbage in this moment.
+
+        Who removes a run removes its beginning first, and what has come since afterwards; so
+        nothing is left, whoever is quicker.
+        """
+        try:
+            self._storage.stat(f"{self._folder}/{BEGINNING}")
+        except NotFound:
+            self._storage.delete(f"{self._folder}/{name}")
+            raise self._removed() from None
+
+    def _removed(self) -> NotFound:
+        message = f"Run {self.id} can't be changed, since it was removed"
+        return NotFound(message, hint="store.search_runs() lists those that are there")
 
     def _edited(self, name: str, size: int, edit: Edit) -> None:
         """Take note of an edit that was kept."""

@@ -250,6 +250,37 @@ def test_a_run_that_is_restored_while_garbage_is_collected_stays_with_all_it_kep
     assert store.run(deleted.id).artifact("mine.txt").text() == "only mine"
 
 
+def test_a_run_that_is_removed_can_not_be_changed_and_stays_gone(store, deleted):
+    collect_garbage(rooms(store), clock=in_days(8))
+    for change in (deleted.restore, lambda: deleted.note("too late")):
+        with pytest.raises(NotFound, match="removed"):
+            change()
+    assert store._storage.children(f"runs/{deleted.id}") == []
+    assert list(store.verify()) == []
+
+
+def test_an_edit_that_comes_while_its_run_is_removed_leaves_nothing(store, deleted, hooked):
+    def edit(moment, verb, path):
+        if (moment, verb) == ("before", "delete") and path == f"runs/{deleted.id}/run.json":
+            store.run(deleted.id).note("a moment too late")
+
+    collect_garbage(rooms(store, hooked(store._storage, edit)), clock=in_days(8))
+    assert store._storage.children(f"runs/{deleted.id}") == []
+    assert list(store.verify()) == []
+
+
+def test_an_edit_whose_run_is_removed_meanwhile_is_taken_back(store, deleted, hooked):
+    def collect(moment, verb, path):
+        if (moment, verb) == ("before", "write") and path.startswith(f"runs/{deleted.id}/edit-"):
+            collect_garbage(rooms(store), clock=in_days(8))
+
+    run = store.run(deleted.id)
+    run._storage = hooked(store._storage, collect)
+    with pytest.raises(NotFound, match="removed"):
+        run.note("too late")
+    assert store._storage.children(f"runs/{deleted.id}") == []
+
+
 def test_a_deleted_run_that_goes_on_stays(store, age):
     run = store.start_run("flights")
     store.run(run.id).delete()
