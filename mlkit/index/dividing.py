@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlkit.tables.actions import Add
+    from mlkit.tables.snapshot import Snapshot
 
 
 @frozen
@@ -38,7 +39,9 @@ class Divider:
     """
 
     table: FoldedTable
-    _last: "tuple[int, pa.Array, frozenset[str], Division] | None" = field(default=None, init=False)
+    _last: "tuple[Snapshot, pa.Array, frozenset[str], Division] | None" = field(
+        default=None, init=False
+    )
 
     def divide(self, ids: "pa.Array", changed: Collection[str]) -> Division:
         """Divide runs into those that the table has as they stand, and all others.
@@ -47,14 +50,14 @@ class Divider:
             ids: All runs that have a folder; the same array where they are the same as before.
             changed: Those that may have changed since they were folded.
         """
-        version = self.table.snapshot.version
+        snapshot = self.table.snapshot
         marked = frozenset(changed)
         if self._last is not None:
             before, listed, known, division = self._last
-            if before == version and listed is ids and known == marked:
+            if before is snapshot and listed is ids and known == marked:
                 return division
         division = self._divide(ids, marked)
-        self._last = (version, ids, marked, division)
+        self._last = (snapshot, ids, marked, division)
         return division
 
     def _divide(self, ids: "pa.Array", changed: Collection[str]) -> Division:

@@ -211,7 +211,8 @@ class Folding:
             while len(left) >= few and not self.stop.is_set():
                 chosen = _filling(left, table.target_rows)
                 left = [one for one in left if one[1] not in chosen]
-                small = [table.snapshot.files[path] for path in chosen]
+                known = table.snapshot.files  # fewer than before when others changed the table
+                small = [known[path] for path in chosen if path in known]
                 if len(small) < 2 or not table.merge(small):  # noqa: PLR2004 - one is no merge
                     break
 
@@ -220,7 +221,7 @@ def _points(one: LiveRun) -> "tuple[LiveRun, pa.Table | None]":
     """Give a run with its points; without them it stays out of the tables, and searches tell."""
     try:
         return one, points_rows(one.run.id, one.run.metrics())
-    except (Corrupt, NotFound):
+    except (Corrupt, NewerFormat, NotFound):
         return one, None
 
 

@@ -33,7 +33,7 @@ class Add:
         size: Its length in bytes.
         modified_at: When it was written, in milliseconds since 1970, UTC.
         stats: `numRecords`, and `minValues`, `maxValues` and `nullCount` by column.
-        tags: `sha256` of the whole file, and `footer`, that of its last `footer_size` bytes.
+        tags: `sha256` of the whole file, and `tail`, that of its last `tail_size` bytes.
         data_change: False where it holds no rows but those of files removed by the same commit.
     """
 
@@ -68,16 +68,15 @@ class Add:
         Raises:
             ValueError: It isn't one of mlkit's; LookupError and TypeError likewise.
         """
-        path = unquote(fields["path"])
-        if not is_path(path):
-            message = f"{path!r} leads out of the table"
-            raise ValueError(message)
+        stats, tags = json.loads(fields["stats"]), dict(fields["tags"])
+        _ = int(stats["numRecords"]), dict(stats["minValues"]), dict(stats["maxValues"])
+        _ = tags["tail"], int(tags["tail_size"])
         return cls(
-            path=path,
+            path=_inside(fields["path"]),
             size=int(fields["size"]),
             modified_at=int(fields["modificationTime"]),
-            stats=json.loads(fields["stats"]),
-            tags=dict(fields["tags"]),
+            stats=stats,
+            tags=tags,
             data_change=bool(fields["dataChange"]),
         )
 
@@ -108,7 +107,7 @@ class Remove:
     def from_json(cls, fields: Mapping[str, Any]) -> "Remove":
         """Give the action that the log keeps."""
         removed_at = int(fields.get("deletionTimestamp") or 0)
-        return cls(unquote(fields["path"]), removed_at, bool(fields["dataChange"]))
+        return cls(_inside(fields["path"]), removed_at, bool(fields["dataChange"]))
 
 
 @frozen
@@ -145,6 +144,19 @@ class Metadata:
 Action = Add | Remove | Metadata
 _NAMES: dict[type[Action], str] = {Add: "add", Remove: "remove", Metadata: "metaData"}
 KINDS: dict[str, type[Action]] = {name: kind for kind, name in _NAMES.items()}
+
+
+def _inside(quoted: str) -> str:
+    """Give a path within a table's folder, as the log keeps it.
+
+    Raises:
+        ValueError: It leads out of it.
+    """
+    path = unquote(quoted)
+    if not is_path(path):
+        message = f"{path!r} leads out of the table"
+        raise ValueError(message)
+    return path
 
 
 def encode_commit(

@@ -1,5 +1,7 @@
 """Checkpoints: all that a Delta table's log says up to a commit, as one Parquet file.
 
+Among its metadata it has the digest of the file as it is with zeros in the place of the digest.
+
 Source: the Delta transaction log protocol, "Checkpoints", the single-file form of version 1.
 """
 
@@ -7,12 +9,16 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from mlkit.errors import Corrupt
+from mlkit._core.hashing import digest_bytes
+from mlkit.errors import Corrupt, NewerFormat
 from mlkit.tables.actions import READER, WRITER, Add, Metadata, Remove, check_protocol
 from mlkit.tables.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_SEAL = b"mlkit.digest="
+_BLANK = b"sha256:" + b"0" * 64
 
 
 def encode_checkpoint(snapshot: Snapshot) -> bytes:
@@ -30,8 +36,12 @@ def encode_checkpoint(snapshot: Snapshot) -> bytes:
     rows += [{"remove": remove.to_json()} for remove in snapshot.removed.values()]
     sink = io.BytesIO()
     table = pa.Table.from_pylist(rows, schema=_schema())
-    pq.write_table(table, sink, compression="snappy", write_page_checksum=True)
-    return sink.getvalue()
+    with pq.ParquetWriter(sink, table.schema, compression="snappy", store_schema=False) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({"mlkit": (_SEAL + _BLANK).decode()})
+    data = sink.getvalue()
+    before, _, after = data.rpartition(_SEAL + _BLANK)
+    return before + _SEAL + digest_bytes(data).encode() + after
 
 
 def decode_checkpoint(data: bytes, version: int, where: str) -> Snapshot:
@@ -50,8 +60,8 @@ def decode_checkpoint(data: bytes, version: int, where: str) -> Snapshot:
     import pyarrow.parquet as pq
 
     try:
-        source = pa.BufferReader(data)
-        table = pq.ParquetFile(source, page_checksum_verification=True).read()
+        _check_seal(data)
+        table = pq.ParquetFile(pa.BufferReader(data)).read()
         files, removed, metadata = {}, {}, None
         for row in table.to_pylist():
             if row.get("protocol") is not None:
@@ -65,6 +75,8 @@ def decode_checkpoint(data: bytes, version: int, where: str) -> Snapshot:
                 removed[remove.path] = remove
             elif row.get("metaData") is not None:
                 metadata = Metadata.from_json(row["metaData"])
+    except NewerFormat:
+        raise
     except (pa.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
         message = f"{where} isn't a checkpoint of mlkit: {error}"
         raise Corrupt(message, hint="store.reindex() makes the tables anew") from error
@@ -74,6 +86,14 @@ def decode_checkpoint(data: bytes, version: int, where: str) -> Snapshot:
 def encode_pointer(version: int, actions: int) -> bytes:
     """Give the bytes of `_last_checkpoint`, which tells other readers where to begin."""
     return json.dumps({"version": version, "size": actions}).encode()
+
+
+def _check_seal(data: bytes) -> None:
+    before, _, after = data.rpartition(_SEAL)
+    found, rest = after[: len(_BLANK)], after[len(_BLANK) :]
+    if digest_bytes(before + _SEAL + _BLANK + rest).encode() != found:
+        message = "it doesn't match its own digest"
+        raise ValueError(message)
 
 
 def _with_pairs(fields: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Data files of a Delta table: Parquet whose every byte is checked when it is read.
 
-Pages carry their CRC. The footer, which says where they are and what they hold, has its digest in
-the log's action that adds the file.
+The log's action that adds a file has the digest of its tail. That holds the footer, which says
+where chunks of columns are, and the digests of these.
 """
 
 import io
@@ -17,13 +17,13 @@ from mlkit._core.ids import token
 from mlkit.errors import Corrupt
 from mlkit.storage.protocol import Storage
 from mlkit.tables.actions import Add
+from mlkit.tables.chunks import DamagedChunkError, chunks_of, read_chunks, seal
 from mlkit.tables.statistics import statistics
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-_TAIL = 8  # the footer's length and the magic
 _MS = 1_000_000
 
 
@@ -62,8 +62,8 @@ def write_data_file(
         write_page_checksum=True,
         store_schema=False,
     )
+    tail = seal(sink)
     data = sink.getbuffer()
-    footer = int.from_bytes(data[-_TAIL:-4], "little") + _TAIL
     path = f"part-{token()}.zstd.parquet"
     storage.write(f"{folder}/{path}", data)
     return Add(
@@ -73,8 +73,8 @@ def write_data_file(
         stats=statistics(table),
         tags={
             "sha256": digest_bytes(data),
-            "footer": digest_bytes(data[-footer:]),
-            "footer_size": str(footer),
+            "tail": digest_bytes(data[-tail:]),
+            "tail_size": str(tail),
         },
         data_change=data_change,
     )
@@ -102,7 +102,7 @@ class DataFile:
 
     @cached_property
     def metadata(self) -> "pq.FileMetaData":
-        """The footer, checked against its digest.
+        """The footer.
 
         Raises:
             Corrupt: It isn't what was written.
@@ -111,11 +111,10 @@ class DataFile:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        size = int(self.add.tags["footer_size"])
-        tail = self.storage.read(self.path, max(0, self.add.size - size), self.add.size)
-        if digest_bytes(tail) != self.add.tags["footer"]:
-            raise self._damaged("its footer doesn't match its digest")
-        return pq.read_metadata(pa.BufferReader(tail))
+        try:
+            return pq.read_metadata(pa.BufferReader(self._tail))
+        except (pa.ArrowException, OSError) as error:
+            raise self._damaged(str(error)) from error
 
     @cached_property
     def schema(self) -> "pa.Schema":
@@ -149,21 +148,26 @@ class DataFile:
         import pyarrow.parquet as pq
 
         wanted = [name for name in columns if name in self.columns]
+        metadata = self.metadata
+        among = [
+            number
+            for number in (range(metadata.num_row_groups) if groups is None else groups)
+            if metadata.row_group(number).num_rows
+        ]
+        chunks = chunks_of(self._tail, metadata, among, wanted)
         try:
-            with self._source() as source:
-                file = pq.ParquetFile(
-                    source,
-                    metadata=self.metadata,
-                    read_dictionary=list(dictionaries),
-                    pre_buffer=True,
-                    page_checksum_verification=True,
-                )
-                if groups is None:
-                    return file.read(columns=wanted)
-                return file.read_row_groups(list(groups), columns=wanted)
+            source = read_chunks(self._range, chunks)
+        except DamagedChunkError as error:
+            raise self._damaged(str(error)) from error
+        try:
+            file = pq.ParquetFile(
+                pa.PythonFile(source, mode="r"),
+                metadata=metadata,
+                read_dictionary=list(dictionaries),
+                pre_buffer=False,
+            )
+            return file.read_row_groups(among, columns=wanted)
         except (pa.ArrowException, OSError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
             raise self._damaged(str(error)) from error
 
     def groups_with(self, column: str, low: str, high: str) -> list[int]:
@@ -177,44 +181,18 @@ class DataFile:
                 found.append(number)
         return found
 
-    def _source(self) -> "pa.NativeFile":
-        import pyarrow as pa
+    @cached_property
+    def _tail(self) -> bytes:
+        """The digests of chunks and the footer, checked against their own digest."""
+        size = int(self.add.tags["tail_size"])
+        tail = self.storage.read(self.path, max(0, self.add.size - size), self.add.size)
+        if digest_bytes(tail) != self.add.tags["tail"]:
+            raise self._damaged("its tail doesn't match its digest")
+        return tail
 
-        local = self.storage.local_path(self.path)
-        if local is not None:
-            return pa.OSFile(str(local))
-        return pa.PythonFile(_Ranges(self.storage, self.path, self.add.size), mode="r")
+    def _range(self, start: int, end: int) -> bytes:
+        return self.storage.read(self.path, start, end)
 
     def _damaged(self, why: str) -> Corrupt:
         message = f"{self.path} was damaged: {why}"
         return Corrupt(message, hint="store.reindex() makes the tables anew")
-
-
-class _Ranges(io.RawIOBase):
-    """An object of a storage as a file that is read in ranges."""
-
-    def __init__(self, storage: Storage, path: str, size: int) -> None:
-        self._storage = storage
-        self._path = path
-        self._size = size
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        end = self._size if size < 0 else min(self._at + size, self._size)
-        data = self._storage.read(self._path, self._at, end) if end > self._at else b""
-        self._at += len(data)
-        return data

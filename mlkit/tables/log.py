@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from mlkit._core.clock import Clock
+from mlkit._core.hashing import digest_bytes
 from mlkit._core.ids import token
 from mlkit.errors import Corrupt, NotFound, StorageFault
 from mlkit.storage.protocol import Storage
@@ -59,14 +60,25 @@ class Log:
             version = max(checkpoints)
             path = self._path(version, "checkpoint.parquet")
             snapshot = decode_checkpoint(self.storage.read(path), version, path)
-        snapshot = self.refresh(snapshot)
+            snapshot = evolve(snapshot, commit=self._digest(version))
+        snapshot = self._advanced(snapshot)
         if commits and max(commits) > snapshot.version:
             message = f"The log {self.folder}/{FOLDER} lacks commit {snapshot.version + 1}"
             raise Corrupt(message, hint="store.reindex() makes the tables anew")
         return snapshot
 
     def refresh(self, snapshot: Snapshot) -> Snapshot:
-        """Give the table as it stands now, when it is known how it stood; one request more."""
+        """Give the table as it stands now, when it is known how it stood.
+
+        That costs two requests. Where the last commit that is known isn't there any more as it was,
+        the log has moved on so far that its beginning is gone, or was made anew; then it is read
+        from its beginning.
+        """
+        if snapshot.exists and self._digest(snapshot.version) != snapshot.commit:
+            return self.read()
+        return self._advanced(snapshot)
+
+    def _advanced(self, snapshot: Snapshot) -> Snapshot:
         while True:
             version = snapshot.version + 1
             path = self._path(version)
@@ -74,7 +86,7 @@ class Log:
                 data = self.storage.read(path)
             except NotFound:
                 return snapshot
-            snapshot = snapshot.after(version, decode_commit(data, path))
+            snapshot = snapshot.after(decode_commit(data, path), digest_bytes(data))
 
     def commit(self, before: Snapshot, actions: Iterable[Action], operation: str) -> Snapshot:
         """Add a commit to a table that still stands as it is said to.
@@ -97,7 +109,7 @@ class Log:
         info = {"timestamp": now, "operation": operation}
         data = encode_commit(done, first=version == 0, info=info, writer=token())
         self.storage.create(self._path(version), data)
-        after = before.after(version, done)
+        after = before.after(done, digest_bytes(data))
         if version and version % CHECKPOINT_EVERY == 0:
             self._checkpoint(after.forgetting(now))
         return after
@@ -128,6 +140,13 @@ class Log:
             self.storage.write(f"{self.folder}/{FOLDER}/_last_checkpoint", pointer)
         except StorageFault:
             return
+
+    def _digest(self, version: int) -> str:
+        """Give the digest of a commit; of one that isn't there, none."""
+        try:
+            return digest_bytes(self.storage.read(self._path(version)))
+        except NotFound:
+            return ""
 
     def _numbers(self) -> tuple[set[int], set[int]]:
         """Give the numbers of the commits and of the checkpoints."""

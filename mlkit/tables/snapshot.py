@@ -25,12 +25,14 @@ class Snapshot:
         metadata: What the table is.
         files: Its data files by path.
         removed: Those that earlier commits removed, by path.
+        commit: The digest of the commit, by which a log that was made anew is told from this one.
     """
 
     version: int = -1
     metadata: Metadata | None = None
     files: Mapping[str, Add] = field(factory=dict, repr=False)
     removed: Mapping[str, Remove] = field(factory=dict, repr=False)
+    commit: str = field(default="", repr=False)
 
     @property
     def exists(self) -> bool:
@@ -49,16 +51,17 @@ class Snapshot:
 
         return schema_from_json(self.metadata.schema) if self.metadata else pa.schema([])
 
-    def after(self, version: int, actions: Iterable[Action]) -> "Snapshot":
+    def after(self, actions: Iterable[Action], commit: str) -> "Snapshot":
         """Give the table as it stands after one more commit.
 
         Args:
-            version: The commit's number.
             actions: What it did.
+            commit: Its digest.
 
         Raises:
             Corrupt: It removed a file that wasn't there.
         """
+        version = self.version + 1
         files, removed, metadata = dict(self.files), dict(self.removed), self.metadata
         for action in actions:
             if isinstance(action, Add):
@@ -70,7 +73,7 @@ class Snapshot:
                 raise Corrupt(message, hint="store.reindex() makes the tables anew")
             else:
                 removed[action.path] = action
-        return evolve(self, version=version, metadata=metadata, files=files, removed=removed)
+        return Snapshot(version, metadata, files, removed, commit)
 
     def forgetting(self, now_ms: int) -> "Snapshot":
         """Give the table without the files that were removed long ago."""

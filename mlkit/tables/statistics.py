@@ -76,7 +76,8 @@ def _extremes(column: "pa.ChunkedArray") -> tuple[Any, Any] | None:
 
 
 def _cut_above(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + _LAST
+    cut = text[:_LONGEST] + _LAST
+    return cut if len(text) > _LONGEST and cut >= text else text
 
 
 def _moment(moment: Any, extra: int) -> str:
