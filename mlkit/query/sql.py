@@ -1,7 +1,9 @@
 """SQL over tables that are made when a query names them."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.extras import require
@@ -11,7 +13,13 @@ from mlkit.query.frame import Frame
 if TYPE_CHECKING:
     import duckdb
 
-_NAME = re.compile(r"""'(?:[^']|'')*'|"((?:[^"]|"")*)"|(\w+)""")
+_NAME = re.compile(
+    r"""--[^\n]* | /\*.*?\*/                             # comments
+    | \b[eE]'(?:[^'\\]|''|\\.)*' | '(?:[^']|'')*'      # texts
+    | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$
+    | "(?P<quoted>(?:[^"]|"")*)" | (?P<bare>\w+)""",
+    re.VERBOSE | re.DOTALL,
+)
 
 Source = Callable[["duckdb.DuckDBPyConnection"], None]
 """Makes a table or view in a database in memory."""
@@ -40,13 +48,58 @@ def run_sql(
             for name, make in sources.items():
                 if name in named:
                     make(database)
-            return Frame(database.execute(query, values).to_arrow_table())
-        except duckdb.Error as error:
+            answer = database.execute(query, values)
+            table = None if answer is None else answer.to_arrow_table()
+        except (duckdb.Error, UnicodeEncodeError) as error:
             message = f"The query can't be run: {error}"
             hint = f"There are the tables {', '.join(sources)}"
             raise InvalidInput(message, hint=hint) from error
+        except RuntimeError as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):  # DuckDB makes one of the other
+                raise KeyboardInterrupt from error
+            raise
+    if table is None:
+        message = f"There is no query in {query!r}"
+        raise InvalidInput(message, hint="Write store.sql('select * from runs')")
+    return Frame(table.rename_columns(_unlike(table.column_names)))
+
+
+def told_apart(names: Sequence[str]) -> list[str]:
+    """Give names of columns such as SQL can tell apart; it doesn't see the case of letters.
+
+    Those that differ by case only are all numbered, so that none is taken for another.
+
+    Example:
+        >>> told_apart(["params.lr", "params.LR", "params.depth"])
+        ['params.lr_1', 'params.LR_2', 'params.depth']
+    """
+    counts = Counter(map(_lowered, names))
+    taken = set(counts)
+    found = []
+    for name in names:
+        if counts[_lowered(name)] > 1:
+            free = (f"{name}_{number}" for number in count(1))
+            name = next(one for one in free if _lowered(one) not in taken)  # noqa: PLW2901 - numbered
+            taken.add(_lowered(name))
+        found.append(name)
+    return found
+
+
+def _unlike(names: Sequence[str]) -> list[str]:
+    """Give names of which none is twice: a later one that is like another is numbered."""
+    found: dict[str, None] = {}
+    for name in names:
+        free = (f"{name}_{number}" for number in count(1))
+        new = next(one for one in free if one not in names and one not in found)
+        found[new if name in found else name] = None
+    return list(found)
+
+
+def _lowered(name: str) -> bytes:
+    """Give a name as DuckDB compares it: of other letters than those of ASCII it sees the case."""
+    return name.encode("utf-8", "surrogatepass").lower()
 
 
 def _names(query: str) -> set[str]:
     """Give the words of a query, those in double quotes as one; a table is one of them."""
-    return {(quoted or bare).lower() for quoted, bare in _NAME.findall(query)}
+    return {(found["quoted"] or found["bare"] or "").lower() for found in _NAME.finditer(query)}

@@ -74,6 +74,11 @@ class Searching(Rooms):
                 `key`, `step`, `time`, `value`: every point), `datasets` and `models` (versions).
             values: What stands for `?`, or for `$name`, in it.
 
+        Returns:
+            The rows. SQL doesn't tell names apart that differ by case only: columns of such keys
+            are numbered, as `params.LR_1` and `params.lr_2`. So are columns of the answer that
+            have the name of an earlier one.
+
         Raises:
             InvalidInput: The query can't be run; the message says where and why.
             MissingExtra: DuckDB isn't installed.

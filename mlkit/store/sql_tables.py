@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import iso
 from mlkit.index.points import metrics_schema, points_rows
+from mlkit.index.row import storable
 from mlkit.index.run_index import Seen
+from mlkit.query.sql import told_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +53,7 @@ def sql_tables(
         open_files: Closes what the tables are read from.
     """
     return {
-        "runs": lambda database: _register(database, "runs", shown.to_arrow()),
+        "runs": lambda database: _register(database, "runs", _runs(shown)),
         "metrics": lambda database: _metrics(database, seen, shown, open_files),
         "datasets": lambda database: _register(database, "datasets", _datasets(datasets())),
         "models": lambda database: _register(database, "models", _models(models())),
@@ -60,6 +62,11 @@ def sql_tables(
 
 def _register(database: "duckdb.DuckDBPyConnection", name: str, table: Any) -> None:
     database.register(name, table)
+
+
+def _runs(shown: "RunTable[Any]") -> "pa.Table":
+    table = shown.to_arrow()
+    return table.rename_columns(told_apart(table.column_names))
 
 
 def _metrics(
@@ -166,7 +173,15 @@ def _typed(rows: list[dict[str, Any]], kinds: "dict[str, pa.DataType]", names: s
     import pyarrow.compute as pc
 
     fields = [(name, kinds.get(name, pa.string())) for name in names.split()]
-    table = pa.Table.from_pylist(rows, schema=pa.schema(fields))
+    told = [{name: _storable(value) for name, value in row.items()} for row in rows]
+    table = pa.Table.from_pylist(told, schema=pa.schema(fields))
     at = table.schema.get_field_index("created_at")
     times = pc.cast(table.column(at), pa.timestamp("us", tz="UTC"))
     return table.set_column(at, "created_at", times)
+
+
+def _storable(value: Any) -> Any:
+    """Give a cell with all texts in it as UTF-8 can hold them."""
+    if isinstance(value, str):
+        return storable(value)
+    return type(value)(map(_storable, value)) if isinstance(value, list | tuple) else value

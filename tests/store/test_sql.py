@@ -86,3 +86,67 @@ def test_a_store_that_isnt_local_is_read_alike():
         run.log_metric("auc", 0.5)
     store.compact()
     assert store.sql("select value from metrics").to_pylist() == [{"value": 0.5}]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "-- don't\nselect count(*) as n from runs where status = 'FINISHED'",
+        "/* it's */ select count(*) as n from runs where status = 'FINISHED'",
+        r"select count(*) as n from runs where name is distinct from E'it\'s' -- 'x",
+        "select count(*) as n from runs where name is distinct from $$it's$$ -- 'x",
+        "select count(*) as n from runs where name is distinct from $a$it's $$ $a$ -- 'x",
+    ],
+)
+def test_a_table_is_found_beside_comments_and_texts_of_any_kind(store, query):
+    assert store.sql(query).to_pylist() == [{"n": 4}]
+
+
+def test_keys_that_differ_by_case_only_are_never_taken_for_one_another(store):
+    with store.start_run("flights") as run:
+        run.log_params(lr=1, LR=2)
+    found = store.sql("""select "params.LR_1", "params.lr_2" from runs where "params.LR_1" = 2""")
+    assert found.to_pylist() == [{"params.LR_1": 2, "params.lr_2": 1}]
+    with pytest.raises(InvalidInput, match=r"params\.lr"):
+        store.sql("""select "params.lr" from runs""")
+
+
+def test_columns_of_one_name_are_all_there(store):
+    found = store.sql("select 1 as a, 2 as a, 3 as a_1, 4 as a, 5 as A")
+    assert found.to_pylist() == [{"a": 1, "a_2": 2, "a_1": 3, "a_3": 4, "A": 5}]
+    assert "a_3" in repr(found)
+    assert "a_3" in found._repr_html_()
+
+
+@pytest.mark.parametrize("query", ["", "-- nothing", "select '\ud800'"])
+def test_what_is_no_query_says_so(store, query):
+    with pytest.raises(InvalidInput, match="query"):
+        store.sql(query)
+
+
+def test_texts_that_utf_8_cant_hold_keep_no_version_from_being_found(tmp_path):
+    store = Store(tmp_path / "odd")
+    store.log_dataset("flights", {"a": [1]}, description="\udcff")
+    with store.start_run("flights") as run:
+        run.log_model({"a": 1}, "delay", tags={"\udcff": "\udcff"})
+    assert store.sql("select description from datasets").to_pylist() == [{"description": "\\udcff"}]
+    assert len(store.sql("select * from models")) == 1
+
+
+def test_an_interrupt_of_a_query_is_an_interrupt(store, monkeypatch):
+    import duckdb
+
+    class Interrupted:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+        def execute(self, query, values=None):
+            if "select" in query:
+                raise RuntimeError("Query interrupted") from KeyboardInterrupt()
+
+    monkeypatch.setattr(duckdb, "connect", lambda *_: Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        store.sql("select 1")
