@@ -4,7 +4,9 @@ import os
 import re
 from collections.abc import Callable, Sequence
 
-_LENGTH = 36
+LENGTH = 36
+"""How long an id is."""
+
 _DASHES = (8, 13, 18, 23)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
@@ -53,8 +55,8 @@ def only_uuid7(texts: Sequence[str]) -> list[str]:
 def _are_all(texts: Sequence[str]) -> bool:
     """Tell whether all texts are such UUIDs, looking at each place of all of them at once."""
     joined = "\n".join([*texts, ""])
-    stride = _LENGTH + 1
-    if len(joined) != stride * len(texts) or joined[_LENGTH::stride] != "\n" * len(texts):
+    stride = LENGTH + 1
+    if len(joined) != stride * len(texts) or joined[LENGTH::stride] != "\n" * len(texts):
         return False
     dashes = all(not joined[at::stride].strip("-") for at in _DASHES)
     return (

@@ -3,6 +3,7 @@
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, evolve, field, frozen
@@ -68,6 +69,7 @@ class RunIndex:
         storage: Where the store lies.
         runs: Its runs.
         clock: Gives the time.
+        memory: A folder of this machine for what other processes needn't find out again.
         naming: Gives what says how the experiment is called now that a run was started in.
         single_writer: The caller promises to be the only writer, for storages that can't refuse
             another.
@@ -76,6 +78,7 @@ class RunIndex:
     storage: Storage
     runs: Runs
     clock: Clock
+    memory: Path
     naming: Callable[[], Callable[[str], str]] = lambda: as_it_is
     single_writer: bool = False
     __weakref__: object = field(init=False, repr=False)
@@ -99,7 +102,7 @@ class RunIndex:
         self._tables = FoldedTables.of(self.storage, self.clock)
         self._divider = Divider(self._tables.runs)
         self._live = LiveRuns(self.runs, self.storage)
-        self._listing = Listing(self.runs, self.storage)
+        self._listing = Listing(self.runs, self.storage, self.memory / "run-ids")
         self._changes = Changes(self.storage)
         self._background = Background(self.folding)
 

@@ -108,6 +108,7 @@ class Rooms:
             self._storage,
             self.runs,
             now_ns,
+            self._cache,
             naming=lambda: self.experiments.naming().current,
             single_writer=self._single_writer,
         )
