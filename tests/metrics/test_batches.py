@@ -21,9 +21,10 @@ SMALL = 600
 
 @pytest.fixture(scope="module", autouse=True)
 def small_pieces():
-    """Let pieces be small, so that segments of some kilobytes have many."""
+    """Let pieces and stretches be small, so that segments of some kilobytes have many."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batches_module, "LARGEST", SMALL)
+        for name, value in {"LARGEST": SMALL, "_FAR": 3, "_FEW": 4, "_MANY": 16}.items():
+            patch.setattr(batches_module, name, value)
         yield
 
 
@@ -100,19 +101,30 @@ CALLS = [
     ({"loss": 1.0}, 2),
 ]
 DATA = written(CALLS)
-OTHER = written(CALLS, writer="another", start=1)
+OTHER = written(
+    [
+        call if isinstance(call, str) else ({f"{key}2": call[0][key] for key in call[0]}, call[1])
+        for call in CALLS
+    ],
+    writer="another",
+    start=1,
+)
 RECORDS = by_record(DATA)
 PAYLOADS = scan(DATA).payloads
 LAST = frame(PAYLOADS[-1])
 KEYS_OF_ALL = b"".join(frame(payload) for payload in PAYLOADS if payload[0] == 2)
 
 
-def test_the_segment_of_these_tests_has_every_kind_of_record_and_many_pieces():
+def test_the_segment_of_these_tests_has_every_kind_of_record_and_many_pieces_and_stretches():
     assert {payload[0] for payload in PAYLOADS} == {1, 2, 3, 4}
     assert len(DATA) > 6 * SMALL
     assert max(map(len, PAYLOADS)) + HEADER.size < SMALL
     assert len(RECORDS) == len(CALLS) + 1
     assert by_batch(DATA) == RECORDS
+    batches = list(iter_points(lambda start, end: DATA[start:end], len(DATA), "x"))
+    lengths = [len(one) for one in batches if isinstance(getattr(one, "places", None), range)]
+    assert max(lengths) > 10
+    assert sum(lengths) > 40
 
 
 names = st.lists(st.sampled_from(["loss", "auc", "a/b", "é", "x" * 20]), unique=True, max_size=4)
@@ -265,11 +277,11 @@ def test_damage_at_many_places_costs_only_what_it_hit():
     assert len(RECORDS) - 12 < len(found) < len(RECORDS)
 
 
-@given(offsets, st.binary(max_size=40), st.integers(0, 200), offsets)
-def test_nothing_that_was_not_written_is_ever_given(at, extra, size, start):
+@given(offsets, st.binary(max_size=40), st.integers(0, 200))
+def test_nothing_that_was_not_written_is_ever_given(at, extra, size):
     changed = DATA[:at] + extra + DATA[at + size :]
     assert set(by_batch(changed, damaged="skip")) <= set(RECORDS)
-    joined = DATA[:at] + OTHER[start:]
+    joined = DATA[:at] + extra + OTHER
     assert set(by_batch(joined, damaged="skip")) <= {*RECORDS, *by_record(OTHER)}
 
 
