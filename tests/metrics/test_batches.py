@@ -158,6 +158,11 @@ def test_any_segment_that_is_cut_or_changed_gives_the_same_or_the_same_error(blo
     assert outcome(same(bytes(changed))) == outcome(by_record(bytes(changed)))
 
 
+def test_metrics_whose_records_are_of_one_size_are_told_apart():
+    calls = [({"a": step}, step) for step in range(9)] + [({"b": step}, step) for step in range(9)]
+    assert len(same(written(calls * 3 + calls[5:12] * 3))) == 1 + 3 * 18 + 3 * 7
+
+
 # Cuts and damage
 
 
