@@ -11,6 +11,7 @@ from mlkit.display.markup import element
 from mlkit.display.page import fragment
 from mlkit.display.table import html_table
 from mlkit.display.text import text_table
+from mlkit.index.row import storable
 from mlkit.query.columns import values_to_arrow
 from mlkit.query.fields import RunLike, keys_of
 
@@ -52,7 +53,7 @@ class Comparison:
         import pyarrow as pa
 
         columns: dict[str, Any] = {"run_id": pa.array(self.run_ids, pa.string())}
-        columns |= {name: values_to_arrow(row) for name, row in self.values.items()}
+        columns |= {storable(name): values_to_arrow(row) for name, row in self.values.items()}
         return pa.table(columns)
 
     def __len__(self) -> int:

@@ -101,11 +101,13 @@ class Groups:
                 raise unknown("metric of these runs", metric, self.view.keys("metrics"))
             taken = values.take(self.rows)
             columns[f"value{number}"] = pc.if_else(pc.is_nan(taken), None, taken)
-        wanted: list[Any] = [([], "count_all")]
+        columns["row"] = pa.array(range(len(self.rows)), pa.int64())
+        wanted: list[Any] = [([], "count_all"), ("row", "min")]
         for number in range(len(metrics)):
             wanted += [(f"value{number}", "count"), (f"value{number}", "mean")]
             wanted.append((f"value{number}", "stddev", pc.VarianceOptions(ddof=1)))
         found = pa.table(columns).group_by(names, use_threads=False).aggregate(wanted)
+        found = found.sort_by("row_min")  # groups come in any order
         result = {name: found.column(key) for name, key in zip(self.keys, names, strict=True)} | {
             "runs": found.column("count_all")
         }

@@ -12,6 +12,9 @@ from mlkit.query.showing import short_ids
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_OWN = frozenset({"rank", "run", "name", "behind", "read"})
+"""What columns of a leaderboard are called."""
+
 
 def leaderboard(
     view: View, rows: "pa.Array", metric: str, values: "pa.ChunkedArray", *, mode: str, n: int
@@ -43,7 +46,7 @@ def leaderboard(
     names = view.fixed("name").take(first)
     if names.null_count < len(names):
         columns["name"] = names
-    columns[storable(metric)] = best
+    columns[_column_of(metric)] = best
     if len(best):
         columns["behind"] = pc.abs(pc.subtract(best, best[0]))
     read = [", ".join(link["ref"] for link in links) for links in inputs.to_pylist()]
@@ -54,3 +57,9 @@ def leaderboard(
         if column is not None and len(set(map(encode_value, column.to_pylist()))) > 1:
             columns[storable(f"params.{name}")] = column
     return Frame(pa.table(columns))
+
+
+def _column_of(metric: str) -> str:
+    """Give the name of a metric's column; one that another column has gets its home before it."""
+    name = storable(metric)
+    return f"metrics.{name}" if name in _OWN or name.startswith("params.") else name

@@ -31,13 +31,14 @@ def resampled(points: "pa.Table", count: int) -> "pa.Table":
         start += one["counts"].as_py()
     run = encoded.indices.cast(pa.int64())
     length = lengths.field("counts").take(run)
-    place = pc.subtract(
-        pa.array(range(len(run)), pa.int64()), pa.array(starts, pa.int64()).take(run)
-    )
+    count = min(count, pc.max(length).as_py() or 1)  # more make no difference
+    row = pa.array(range(len(run)), pa.int64())
+    place = pc.subtract(row, pa.array(starts, pa.int64()).take(run))
     stretch = pc.divide(pc.multiply(place, count), pc.max_element_wise(length, count))
     value = points.column("value")
     numbers = pc.if_else(pc.is_nan(value), None, value)
     table = points.append_column("stretch", stretch).append_column("number", numbers)
+    table = table.append_column("row", row)
     found = table.group_by(["run_id", "stretch"], use_threads=False).aggregate(
         [
             ("step", "last"),
@@ -46,9 +47,11 @@ def resampled(points: "pa.Table", count: int) -> "pa.Table":
             ("number", "min"),
             ("number", "max"),
             ("value", "count"),
+            ("row", "min"),
         ]
     )
-    found = found.drop_columns("stretch").rename_columns(
+    found = found.sort_by("row_min")  # groups come in any order
+    found = found.drop_columns(["stretch", "row_min"]).rename_columns(
         ["run_id", "step", "time", "value", "min", "max", "count"]
     )
     nan = pa.scalar(float("nan"))

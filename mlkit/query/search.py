@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlkit._core.clock import Clock, now_ns
 from mlkit.errors import FilterSyntax, InvalidInput
+from mlkit.index.row import storable
 from mlkit.index.run_index import Seen
 from mlkit.query.fields import RunLike
 from mlkit.query.filter import Filter
@@ -76,12 +77,13 @@ def _among(
     gone = seen.view.fixed("deleted")
     mask = gone if deleted else pc.invert(gone)
     if experiment is not None:
+        experiment = storable(experiment)
         names = seen.view.fixed("experiment")
         beneath = experiment.endswith("/")
         within = pc.starts_with(names, experiment) if beneath else pc.equal(names, experiment)
         mask = pc.and_(mask, within)
     elif hidden:
-        unwanted = pa.array(sorted(hidden), pa.string())
+        unwanted = pa.array(sorted(map(storable, hidden)), pa.string())
         mask = pc.and_not(mask, pc.is_in(seen.view.fixed("experiment"), value_set=unwanted))
     return mask
 

@@ -126,6 +126,23 @@ def test_a_leaderboard_says_where_runs_read_different_data(tmp_path):
     assert [row["read"] for row in rows] == ["flights:2", "flights:1"]
 
 
+@pytest.mark.parametrize("metric", ["rank", "run", "name", "behind", "read", "params.depth"])
+def test_a_metric_that_is_called_like_a_column_of_a_leaderboard_takes_its_place_from_none(
+    store, metric
+):
+    for value in (0.5, 0.7):
+        with store.start_run("flights", name="odd") as run:
+            run.log_params(depth=int(value * 10))
+            run.log_metric(metric, value)
+    rows = store.search_runs("name = 'odd'", order_by="started").leaderboard(metric).to_pylist()
+    kept = [{**row, "behind": round(row["behind"], 6), "run": type(row["run"])} for row in rows]
+    common = {"run": str, "name": "odd"}
+    assert kept == [
+        {"rank": 1, **common, f"metrics.{metric}": 0.7, "behind": 0.0, "params.depth": 7},
+        {"rank": 2, **common, f"metrics.{metric}": 0.5, "behind": 0.2, "params.depth": 5},
+    ]
+
+
 def test_the_best_run_is_that_of_the_runs_goal(runs):
     assert runs.best("loss").name == "d6-0"
     assert runs.best("loss", "max").name == "d2-0"
@@ -172,6 +189,23 @@ def test_fewer_points_are_means_that_lose_no_peak(tmp_path):
     assert many["count"].to_pylist() == [1] * 7
 
 
+def test_many_groups_come_in_the_order_of_their_first_run(make_run):
+    numbers = [(number * 37) % 200 for number in range(200)]
+    runs = [
+        make_run(id=f"{place}", params={"a": n, "b": n % 7, "c": str(n)}, summary={"x": n})
+        for place, n in enumerate(numbers)
+    ]
+    groups = RunTable.of(runs).group_by("params.a", "params.b", "params.c").agg("x")
+    assert groups.to_arrow()["params.a"].to_pylist() == numbers
+    assert groups.to_arrow()["x.mean"].to_pylist() == numbers
+
+
+@pytest.mark.parametrize("points", [10, 2**62, 10**30])
+def test_as_many_points_as_there_are_or_more_are_all_points(runs, points):
+    values = runs.metrics("loss")["value"].to_pylist()
+    assert runs.metrics("loss", points=points)["value"].to_pylist() == values
+
+
 def test_points_of_an_unknown_metric_suggest_a_near_one(runs):
     with pytest.raises(NotFound, match="Did you mean 'auc'"):
         runs.metrics("aucc")
@@ -216,3 +250,13 @@ def test_a_comparison_has_code_data_and_environment(make_run):
     assert found["packages.numpy"] == ("1.0", "2.0")
     assert found["inputs"] == ("flights:1 sha256:1.0", "flights:1 sha256:2.0")
     assert len(found["code.diff"][0]) < 30
+
+
+def test_names_that_utf_8_cant_hold_are_compared_and_found(tmp_path):
+    store = Store(tmp_path / "odd")
+    for value in ("a", "\udcff"):
+        with store.start_run("odd \udcff", tags={"file \udcff": value}):
+            pass
+    runs = store.search_runs(experiment="odd \udcff", order_by="started")
+    found = runs.compare().to_arrow()
+    assert found["tags.file \\udcff"].to_pylist() == ["a", "\\udcff"]
