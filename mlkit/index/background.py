@@ -25,19 +25,15 @@ class Background:
         self._make = make
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
 
     def consider(self, unfolded: int) -> None:
         """Begin when so many runs are worth it, and nothing is under way."""
-        if unfolded < MANY or (self._thread is not None and self._thread.is_alive()):
+        if unfolded < MANY:
             return
-        if not _BEGUN:
-            _stop_at_exit()
-        _BEGUN.add(self)
-        self._stop = threading.Event()
-        thread = threading.Thread(target=self._fold, name="mlkit-fold")
-        with suppress(RuntimeError):  # the interpreter is ending
-            thread.start()
-            self._thread = thread
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._begin()
 
     def wait(self) -> None:
         """Wait until what is under way is done."""
@@ -47,6 +43,16 @@ class Background:
     def stop(self) -> None:
         """Have what is under way end after the batch that it is at."""
         self._stop.set()
+
+    def _begin(self) -> None:
+        if not _BEGUN:
+            _stop_at_exit()
+        _BEGUN.add(self)
+        self._stop = threading.Event()
+        thread = threading.Thread(target=self._fold, name="mlkit-fold")
+        with suppress(RuntimeError):  # the interpreter is ending
+            thread.start()
+            self._thread = thread
 
     def _fold(self) -> None:
         with suppress(MlkitError, OSError, RuntimeError):  # the next one tries again

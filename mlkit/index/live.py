@@ -107,7 +107,7 @@ class LiveRuns:
         found: dict[str, dict[str, int]] = {run_id: {} for run_id in ids}
         if not is_local(self.storage) and among * _OBJECTS / _PAGE < len(ids):
             for entry in self.storage.list(_FOLDER):
-                _, run_id, name = entry.path.split("/", 2)
+                run_id, _, name = entry.path[len(_FOLDER) + 1 :].partition("/")
                 if run_id in found:
                     found[run_id][name] = entry.size
             return found

@@ -93,10 +93,25 @@ class Naming:
         return Naming(columns)
 
 
+def escaped(home: str, name: str) -> str:
+    """Give a key's name with that of its home before it, as columns and `overflow` have it.
+
+    Example:
+        >>> escaped("params", "a b"), unescaped("a%20b")
+        ('params.a%20b', 'a b')
+    """
+    return f"{home}.{_ESCAPED.sub(_escape, name)}"
+
+
+def unescaped(name: str) -> str:
+    """Give what a key is called whose name, without its home, was escaped."""
+    return _CODE.sub(_decode, name)
+
+
 def _free(key: Key, taken: Iterable[str]) -> str:
     """Give the first of the names that a key can have that no column has in any case."""
     suffix = f"%{key.kind}"
-    plain = f"{key.home}.{_ESCAPED.sub(_escape, key.name)}"
+    plain = escaped(key.home, key.name)
     coded = f"{key.home}.{''.join(map(_code, key.name))}"
     names = [plain, plain + suffix, coded, coded + suffix]
     if key.kind == "json":
@@ -123,7 +138,7 @@ def _key_of(column: "pa.Field") -> Key | None:
     marked = _KIND.search(rest)
     kind = marked[1] if marked else _kind_of(column.type)
     bare = rest[: marked.start()] if marked else rest
-    return Key(home, _CODE.sub(_decode, bare), kind)
+    return Key(home, unescaped(bare), kind)
 
 
 def _kind_of(kind: "pa.DataType") -> str:

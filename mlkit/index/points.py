@@ -88,7 +88,7 @@ def as_points(rows: "pa.Table") -> "pa.Table":
     columns = {name: rows.column(name) for name in ("run_id", "key") if name in rows.column_names}
     steps, broken = rows.column("step"), rows.column("float_step")
     if broken.null_count < len(broken):
-        steps = pc.coalesce(steps.cast(pa.float64()), broken)
+        steps = pc.coalesce(steps.cast(pa.float64(), safe=False), broken)
     micros = rows.column("time").cast(pa.int64())
     nanoseconds = pc.add(pc.multiply(micros, 1000), rows.column("nanos").cast(pa.int64()))
     return pa.table(

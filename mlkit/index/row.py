@@ -126,7 +126,7 @@ class Row:
         for name, value in run.params.items():
             _put(keyed, "params", name, value)
             if isinstance(value, Mapping):
-                for path, inner in _paths(value, name):
+                for path, inner in dict(_paths(value, name)).items():  # two may be called alike
                     _put(keyed, "paths", path, inner)
         for name, number in run.summary.items():
             keyed[Key("metrics", name, "float")] = float(number)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.codec import decode_value, encode_value
-from mlkit.index.naming import Key, Naming
+from mlkit.index.naming import Key, Naming, escaped
 from mlkit.index.row import Row, storable, typed
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def rows_table(rows: Sequence[Row], schema: "pa.Schema") -> "pa.Table":
         for key, value in row.keyed.items():
             column = naming.columns.get(key)
             if column is None:
-                pair = (storable(f"{key.home}.{key.name}"), _as_json(key, value))
+                pair = (escaped(key.home, key.name), _as_json(key, value))
                 overflow[position] = [*(overflow[position] or ()), pair]
                 continue
             if column not in values:

@@ -15,6 +15,7 @@ from mlkit.index.points import (
     summaries_schema,
     summary_rows,
 )
+from mlkit.index.row import storable
 from mlkit.tables.actions import Add
 from mlkit.tables.data_file import DataFile
 from mlkit.tables.delta_table import DeltaTable
@@ -78,7 +79,7 @@ class Series:
         import pyarrow.compute as pc
 
         live = [one for run_id in ids.to_pylist() if (one := self.live.get(run_id)) is not None]
-        rows = [self._folded(self.metrics, key, ids, metrics_schema())]
+        rows = [_in_time(self._folded(self.metrics, key, ids, metrics_schema()))]
         rows += each(lambda one: _live_points(one, key), live, self.storage)
         table = pa.concat_tables(rows)
         places = pc.index_in(table.column("run_id"), value_set=ids).combine_chunks()
@@ -89,7 +90,7 @@ class Series:
         """Give the ids of the runs that have a metric, and what its points add up to."""
         import pyarrow as pa
 
-        rows = [self._folded(self.summaries, key, None, summaries_schema())]
+        rows = self._folded(self.summaries, key, None, summaries_schema())
         for table in each(lambda one: _live_points(one, key), self.live.values(), self.storage):
             if table.num_rows:
                 run_id = table.column("run_id")[0].as_py()
@@ -99,13 +100,14 @@ class Series:
 
     def _folded(
         self, files: Files, key: str, ids: "pa.Array | None", schema: "pa.Schema"
-    ) -> "pa.Table":
-        """Give the rows of a metric in a table, of all folded runs or of some of them."""
+    ) -> "list[pa.Table]":
+        """Give the rows of a metric in a table, file by file: of all folded runs or of some."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         found = [schema.empty_table()]
         live = pa.array(list(self.live), pa.string())
+        key = storable(key)
         for add in files.adds:
             if not may_hold(add.stats, "key", key, key):
                 continue
@@ -125,7 +127,21 @@ class Series:
             if len(live):
                 wanted = pc.and_not(wanted, pc.is_in(held, value_set=live))
             found.append(rows.filter(wanted).cast(schema))
-        return pa.concat_tables(found)
+        return found
+
+
+def _in_time(parts: "list[pa.Table]") -> "pa.Table":
+    """Put rows of the files of `metrics` together; a run of which several have some, by time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = pa.concat_tables(parts)
+    runs = sum(pc.count_distinct(part.column("run_id")).as_py() for part in parts)
+    if runs > pc.count_distinct(rows.column("run_id")).as_py():
+        return rows.sort_by(
+            [("run_id", "ascending"), ("time", "ascending"), ("nanos", "ascending")]
+        )
+    return rows
 
 
 def _live_points(one: LiveRun, key: str) -> "pa.Table":
@@ -136,5 +152,5 @@ def _live_points(one: LiveRun, key: str) -> "pa.Table":
         points = one.run.metrics(key)
     except NotFound:
         return metrics_schema().empty_table()
-    named = points.add_column(0, "key", pa.repeat(pa.scalar(key), points.num_rows))
+    named = points.add_column(0, "key", pa.repeat(pa.scalar(storable(key)), points.num_rows))
     return points_rows(one.run.id, named)

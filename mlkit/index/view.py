@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define, field
 
-from mlkit.index.naming import KINDS
+from mlkit.index.naming import KINDS, escaped, unescaped
 from mlkit.index.parts import Part
 from mlkit.index.runs_schema import OVERFLOW, decode_overflow, fixed_fields, kind_type
 
@@ -121,7 +121,8 @@ class View:
         """Give the names of the keys of one home, those without a column of their own too."""
         found = {name for part in self.parts for name in part.naming.names(home)}
         start = f"{home}."
-        return found | {name[len(start) :] for name in self._overflown if name.startswith(start)}
+        rare = (name[len(start) :] for name in self._overflown if name.startswith(start))
+        return found.union(map(unescaped, rare))
 
     def load(self, homes: Sequence[str]) -> None:
         """Read all columns of some homes at once, since reading them one by one takes longer."""
@@ -184,8 +185,9 @@ class View:
             columns = part.naming.kinds(home, name)
             read = part.read([*columns.values(), OVERFLOW])
             here = {kind: read[column] for kind, column in columns.items() if column in read}
-            if OVERFLOW in read and f"{home}.{name}" in self._overflown:
-                here = _with_overflow(here, read[OVERFLOW], f"{home}.{name}")
+            rare = escaped(home, name)
+            if OVERFLOW in read and rare in self._overflown:
+                here = _with_overflow(here, read[OVERFLOW], rare)
             if not merged:
                 merged = here
                 continue

@@ -154,7 +154,8 @@ def _with_keys(table: "pa.Table", counts: Mapping[str, int]) -> "pa.Table":
     which = array("i")
     for index, count in enumerate(counts.values()):
         which.extend(array("i", (index,)) * count)
-    names = pa.array(counts, pa.string())
+    texts = [key.encode("utf-8", "backslashreplace").decode() for key in counts]
+    names = pa.array(texts, pa.string())  # which can't hold lone surrogates
     return table.add_column(0, "key", names.take(_arrow(which, pa.int32())))
 
 
