@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mlkit.store.parts import Parts
 
 _EXPERIMENTS = "experiments"
+_CLOCKS = 2 * 24 * 3600 * 1000
+"""So many milliseconds the clocks of two machines may differ."""
 
 RunsToExport = str | Run | Iterable[str | Run]
 """A run or its id, or several: a list, or what a search gave."""
@@ -89,7 +91,8 @@ def _with_children(
 ) -> list[str]:
     """Give the runs with all that are a part of them, at any depth."""
     progress.stage("looking for parts of the runs")
-    later = [run_id for run_id in sorted(found) if wanted and run_id > min(wanted)]
+    first = _long_before(min(wanted)) if wanted else ""
+    later = [run_id for run_id in sorted(found) if wanted and run_id > first]
 
     def parent_of(run_id: str) -> str | None:
         try:
@@ -98,13 +101,28 @@ def _with_children(
             return None
 
     begun = [run_id for run_id in later if BEGINNING in found[run_id]]
-    chosen = dict.fromkeys(wanted)
+    parts: dict[str | None, list[str]] = {}
     parents = each(parent_of, begun, threads=threads_for(source.storage))
     for run_id, parent in zip(begun, parents, strict=True):
         progress.add()
-        if parent in chosen:  # ids sort by time, and a part begins after the whole
-            chosen[run_id] = None
-    return list(chosen)
+        parts.setdefault(parent, []).append(run_id)
+    chosen = dict.fromkeys(wanted)
+    waiting = list(chosen)
+    while waiting:
+        fresh = [one for one in parts.get(waiting.pop(), ()) if one not in chosen]
+        chosen |= dict.fromkeys(fresh)
+        waiting += fresh
+    return sorted(chosen)
+
+
+def _long_before(run_id: str) -> str:
+    """Give an id below which no part of a run is, though clocks may differ by a day.
+
+    Ids sort by time, and a part begins after the whole.
+    """
+    moment = max(int(run_id[:8] + run_id[9:13], 16) - _CLOCKS, 0)
+    digits = f"{moment:012x}"
+    return f"{digits[:8]}-{digits[8:]}"
 
 
 def _experiments(source: "Parts", chosen: list[str], found: Mapping[str, Files]) -> list[str]:

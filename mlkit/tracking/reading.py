@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import Clock, parse_iso
 from mlkit.errors import Corrupt, MlkitError, NewerFormat, NotFound
-from mlkit.metrics.reader import read_segment
+from mlkit.metrics.batches import iter_points
 from mlkit.metrics.records import Event, Points
 from mlkit.objects.blobs import Blobs
 from mlkit.objects.verify import Problem
@@ -107,7 +107,7 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
     @property
     def ended_at(self) -> int | None:
         """When it ended, alike; None while it hasn't."""
-        return parse_iso(self._end["ended_at"]) if self._has_ended else None
+        return parse_iso(self._closing["ended_at"]) if self._has_ended else None
 
     @property
     def deleted_at(self) -> int | None:
@@ -122,7 +122,7 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
     def status(self) -> str:
         """`RUNNING`, `FINISHED`, `FAILED`, `KILLED`, or `LOST` when its process is gone."""
         if self._has_ended:
-            return str(self._end["status"])
+            return str(self._closing["status"])
         lost = is_lost(
             self._said.owner or self._head["owner"],
             newest=max(self._said.newest, self.started_at),
@@ -202,7 +202,7 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
     @property
     def overhead(self) -> float | None:
         """How many seconds mlkit's calls kept its process waiting; None while it hasn't ended."""
-        return self._end.get("overhead") if self._has_ended else None
+        return self._closing.get("overhead") if self._has_ended else None
 
     @cached_property
     def recorded(self) -> Recorded:
@@ -302,16 +302,25 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
         whole = all(covered.get(name) == self._files[name] for name in self._segments)
         return bool(self._end) and whole
 
-    @cached_property
+    @property
     def _has_ended(self) -> bool:
-        """Whether the run has ended; one that was resumed ends with the writer that did."""
+        return bool(self._closing)
+
+    @cached_property
+    def _closing(self) -> dict[str, Any]:
+        """The document that says how the run ended; none while it hasn't.
+
+        One that was resumed ends with the writer that did, whatever the numbers of the ends are:
+        where two stores were merged, they have the same ends by different numbers.
+        """
         resumer = self._said.resumer
-        if not resumer:
-            return bool(self._end)
-        return any(
-            read_end(self._storage, self._folder, name)["writer"] == resumer
-            for name in endings(self._files)
+        if not resumer or self._end.get("writer") == resumer:
+            return self._end
+        ends = (
+            read_end(self._storage, self._folder, name)
+            for name in reversed(endings(self._files)[:-1])
         )
+        return next((end for end in ends if end["writer"] == resumer), {})
 
     @cached_property
     def _state(self) -> RunState:
@@ -365,8 +374,10 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
             raise Corrupt(f"Run {self.id} isn't whole: {'; '.join(lost)}", hint=hint)
 
     def _records(self, name: str) -> Iterator[Event | Points]:
+        """Give the events of a segment, and of its points those that may be a metric's last."""
         path = f"{self._folder}/{name}"
-        return read_segment(self._storage.read(path), path)
+        for found in iter_points(partial(self._storage.read, path), self._files[name], path):
+            yield found if isinstance(found, Event) else found.last()
 
     @contextmanager
     def _understood(self, what: str) -> Iterator[None]:

@@ -1,8 +1,11 @@
 """Exporting runs: a store of their own, with all that they kept, read and made, and no more."""
 
+import time
+
 import pytest
 
 import mlkit
+from mlkit._core.ids import uuid7
 from mlkit.errors import InvalidInput, NotAStore, NotFound
 from mlkit.objects.blobs import object_path
 from mlkit.testing import FaultyStorage
@@ -163,3 +166,15 @@ def test_a_version_without_a_digest_that_is_missing_is_named(store, tmp_path):
     report = store.export(run.id, tmp_path / "out")
     assert [one.path for one in report.problems] == ["raw:7"]
     assert mlkit.Store(tmp_path / "out").datasets.names() == ["clean"]
+
+
+def test_parts_come_along_that_machines_with_other_clocks_began(store, tmp_path):
+    with store.start_run("flights") as whole:
+        day = uuid7(time.time_ns() - 24 * 3600 * 10**9)
+        with (
+            store.start_run("flights", run_id=day) as part,
+            store.start_run("flights", run_id=uuid7(time.time_ns() - 25 * 3600 * 10**9)) as inner,
+        ):
+            pass
+    store.export(whole.id, tmp_path / "out")
+    assert mlkit.Store(tmp_path / "out").runs.ids() == sorted([whole.id, part.id, inner.id])

@@ -179,6 +179,27 @@ def test_a_run_that_both_sides_resumed_has_the_ends_of_both(store, team):
     assert theirs == ours
 
 
+def test_a_run_that_ended_on_both_sides_ended_alike_in_both_whoever_merges_first(store, team):
+    with store.start_run("flights") as run:
+        run.log_metric("auc", 0.5)
+    team.merge(store)
+    with store.start_run("flights", run_id=run.id, resume="must") as again:
+        again.log_metric("auc", 0.6)
+    with (
+        pytest.raises(RuntimeError),
+        team.start_run("flights", run_id=run.id, resume="must") as later,
+    ):
+        later.log_metric("auc", 0.7)
+        raise RuntimeError
+    store.merge(team)
+    team.merge(store)
+    assert [(one.run(run.id).status, one.run(run.id).summary) for one in (store, team)] == [
+        ("FAILED", {"auc": 0.7}),
+        ("FAILED", {"auc": 0.7}),
+    ]
+    assert store.run(run.id).ended_at == team.run(run.id).ended_at
+
+
 def test_a_run_is_not_seen_before_all_that_it_refers_to(full, team):
     order = []
 
