@@ -1,6 +1,6 @@
 """A view of runs, folded and live alike: columns in one order, read when first asked for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -124,10 +124,21 @@ class View:
         rare = (name[len(start) :] for name in self._overflown if name.startswith(start))
         return found.union(map(unescaped, rare))
 
-    def load(self, homes: Sequence[str]) -> None:
-        """Read all columns of some homes at once, since reading them one by one takes longer."""
+    def load(self, homes: Collection[str], *, among: Collection[str] | None = None) -> None:
+        """Read the columns of some homes at once, since reading them one by one takes longer.
+
+        Args:
+            homes: Such as `params` and `metrics`.
+            among: Only those of these keys; all by default.
+        """
         for part in self.parts:
-            part.read([column for key, column in part.naming.columns.items() if key.home in homes])
+            part.read(
+                [
+                    column
+                    for key, column in part.naming.columns.items()
+                    if key.home in homes and (among is None or key.name in among)
+                ]
+            )
 
     @cached_property
     def _fixed_types(self) -> "dict[str, pa.DataType]":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROWS = 20
+_BETWEEN = 2  # places between two columns of a table of text
 
 
 @frozen(repr=False)
@@ -101,10 +102,14 @@ def fitting(columns: "dict[str, Any]", total: int, *, what: str = "row") -> str:
         what: What a row is called.
     """
     room = shutil.get_terminal_size((100, 24)).columns
-    kept = list(columns)
     cut = {name: list(values)[:_ROWS] for name, values in columns.items()}
-    while len(kept) > 1 and _width(cut, kept) > room:
-        kept.pop()
+    kept: list[str] = []
+    taken = 0
+    for name, values in cut.items():
+        taken += _width(name, values) + (_BETWEEN if kept else 0)
+        if kept and taken > room:
+            break
+        kept.append(name)
     notes = []
     if total > _ROWS:
         notes.append(more(total - _ROWS, what))
@@ -123,5 +128,5 @@ def more(count: int, what: str) -> str:
     return f"… and {count:,} more {what}{'' if count == 1 else 's'}"
 
 
-def _width(columns: "dict[str, list[Any]]", kept: list[str]) -> int:
-    return len(text_table(kept, rows_of(columns, kept)).split("\n")[1])
+def _width(name: str, values: list[Any]) -> int:
+    return len(text_table([name], [[value] for value in values]).split("\n")[1])

@@ -65,18 +65,18 @@ def short_ids(view: View, rows: "pa.Array", first: "pa.Array") -> list[str]:
 
 
 def _keyed(view: View, rows: "pa.Array") -> dict[str, list[Any]]:
-    names = [
-        (home, name) for home in ("metrics", "params", "tags") for name in sorted(view.names(home))
-    ]
-    if len(names) <= _MOST:
-        view.load(("metrics", "params", "tags"))
-    found = {}
-    for home, name in names:
-        column = key_column(view, home, name, rows)
-        if column is not None:
-            found[f"{home}.{name}"] = column.to_pylist()
-            if len(found) == _MOST:
-                break
+    homes = ("metrics", "params", "tags")
+    names = [(home, name) for home in homes for name in sorted(view.names(home))]
+    found: dict[str, list[Any]] = {}
+    for start in range(0, len(names), _MOST):
+        some = names[start : start + _MOST]
+        view.load(homes, among={name for _, name in some})
+        for home, name in some:
+            column = key_column(view, home, name, rows)
+            if column is not None:
+                found[f"{home}.{name}"] = column.to_pylist()
+                if len(found) == _MOST:
+                    return found
     return found
 
 

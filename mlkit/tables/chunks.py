@@ -142,6 +142,7 @@ class Chunks(io.RawIOBase):
 
     def __init__(self, pieces: dict[int, memoryview]) -> None:
         self._pieces = pieces
+        self._end = max((at + len(piece) for at, piece in pieces.items()), default=0)
         self._at = 0
 
     def readable(self) -> bool:
@@ -158,8 +159,7 @@ class Chunks(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go to a chunk; the end isn't known, and is where the last one ends."""
-        end = max((at + len(piece) for at, piece in self._pieces.items()), default=0)
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: end}[whence]
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._end}[whence]
         self._at = max(0, base + offset)
         return self._at
 
