@@ -8,6 +8,7 @@ from mlkit.errors import MlkitError
 from mlkit.metrics.reader import check_segment
 from mlkit.objects.verify import Problem
 from mlkit.storage.protocol import Storage
+from mlkit.tracking.documents import require_own
 from mlkit.tracking.edits import Edit, edits
 
 SEGMENT = ".seg"
@@ -49,6 +50,7 @@ def verify_run(folder: str, files: Mapping[str, int], *, storage: Storage) -> It
         try:
             kind = "run" if name == "run.json" else "run_end"
             document = decode_document(storage.read(path), kind, path)
+            require_own(document, path)
             if kind == "run_end":
                 for part, size in document["segments"].items():  # one may know less than another
                     sizes[part] = max(size, sizes.get(part, 0))

@@ -67,6 +67,7 @@ def read_beginning(storage: Storage, folder: str) -> dict[str, Any]:
     path = f"{folder}/{BEGINNING}"
     document = decode_document(storage.read(path), "run", path)
     require_fields(document, {"id": str, **_BEGINNING}, path)
+    require_own(document, path)
     return document
 
 
@@ -83,6 +84,7 @@ def read_end(storage: Storage, folder: str, name: str) -> dict[str, Any]:
     """
     path = f"{folder}/{name}"
     document = decode_document(storage.read(path), "run_end", path)
+    require_own(document, path)
     later = {field: shape for field, shape in _LATER.items() if field in document}
     require_fields(document, _END | later, path)
     if "run" in document:
@@ -105,3 +107,18 @@ def require_fields(fields: dict[str, Any], shapes: Shapes, where: str) -> None:
         if not isinstance(fields.get(field), shape):
             message = f"{where} has no usable field {field!r}"
             raise Corrupt(message, hint="It wasn't written by mlkit, or was tampered with")
+
+
+def require_own(document: Mapping[str, Any], path: str) -> None:
+    """Raise unless a document is of the run in whose folder it lies.
+
+    Args:
+        document: What it holds.
+        path: Where it is: `runs/<run id>/<name>`.
+
+    Raises:
+        Corrupt: It is of another run.
+    """
+    if document.get("id") != path.split("/")[-2]:
+        message = f"{path} belongs to run {document.get('id')!r}: it was moved or copied"
+        raise Corrupt(message, hint="Remove it, or restore the folder from a copy")

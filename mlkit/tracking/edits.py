@@ -16,7 +16,7 @@ from mlkit._core.ids import uuid7
 from mlkit._core.masking import mask_text
 from mlkit.errors import Corrupt, InvalidInput
 from mlkit.storage.protocol import Storage
-from mlkit.tracking.documents import Shapes, require_fields
+from mlkit.tracking.documents import Shapes, require_fields, require_own
 from mlkit.tracking.params import check_key, check_mapping, plain_tags
 from mlkit.tracking.state import RunState
 
@@ -73,6 +73,7 @@ class Edit:
         fields = decode_document(storage.read(path), _KIND, path)
         given = {name: shape for name, shape in _MAY.items() if name in fields}
         require_fields(fields, _SHAPES | given, path)
+        require_own(fields, path)
         tags = fields.get("tags", {})
         if not all(isinstance(text, str | None) for text in tags.values()):
             message = f"{path} has no usable field 'tags'"

@@ -251,6 +251,20 @@ def test_an_edit_of_an_impossible_shape_is_damage(store, ended, wrong):
     assert [problem.path for problem in store.verify()] == [path]
 
 
+@pytest.mark.parametrize("name", ["edit", "run.json", "end.json"])
+def test_a_document_of_another_run_is_damage_and_nothing_it_says_counts(store, ended, name):
+    with store.start_run("flights") as other:
+        pass
+    store.run(other.id).delete()
+    (found,) = [place for place in files_of(store, other.id) if place.name.startswith(name)]
+    shutil.copy(found, found.parent.parent / ended)
+    assert [problem.path.rpartition("/")[2] for problem in store.verify()] == [found.name]
+    for end in found.parent.parent.joinpath(ended).glob("end.json") if name == "run.json" else ():
+        end.unlink()  # it tells the beginning too
+    with pytest.raises(Corrupt, match="moved or copied"):
+        store.run(ended).check()
+
+
 def test_fields_of_later_versions_are_passed_over(store, ended):
     body = {"id": ended, "at": "2026-01-31T12:00:00.000000Z", "user": "ann", "colour": "red"}
     path = f"runs/{ended}/edit-{uuid7(time.time_ns())}.json"
