@@ -82,6 +82,11 @@ class PointBatch:
         """
         return self._column(_HEAD + index, "d")
 
+    def last(self) -> Points:
+        """Give the last record."""
+        values = tuple(self.values(index)[-1] for index in range(len(self.keys)))
+        return Points(self.keys, self.steps()[-1], self.times()[-1], values)
+
     def _column(self, place: int, code: str) -> "array[Any]":
         from_the_end = place - _HEAD - len(self.keys)  # a header may come before the payload
         column = array(code)
