@@ -2,10 +2,13 @@
 
 import tempfile
 from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import iso
+from mlkit._core.hashing import digest_file
+from mlkit.errors import Corrupt
 from mlkit.index.points import metrics_schema, points_rows
 from mlkit.index.row import storable
 from mlkit.index.run_index import Seen
@@ -102,10 +105,24 @@ def _dataset(files: "Files", open_files: ExitStack) -> Any:
             folder = open_files.enter_context(tempfile.TemporaryDirectory(prefix="mlkit-sql-"))
             local = Path(folder, add.path)
             local.write_bytes(file.storage.read(file.path))
+        status = local.stat()
+        if _digest(local, status.st_size, status.st_mtime_ns) != add.tags["sha256"]:
+            hint = "store.reindex() makes the tables anew"
+            raise Corrupt(f"{file.path} was damaged: it doesn't match its digest", hint=hint)
         places.append(str(local))
     options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
     kind = ds.ParquetFileFormat(default_fragment_scan_options=options)
     return ds.dataset(places, schema=metrics_schema(), format=kind)
+
+
+@lru_cache(maxsize=1 << 14)
+def _digest(place: Path, _size: int, _modified: int) -> str:
+    """Give the digest of a file, looked at once while it stays as it is.
+
+    Who reads it for DuckDB believes its footer and the headers of its pages, and ends the process
+    where these are damaged.
+    """
+    return digest_file(place)
 
 
 def _datasets(datasets: "Datasets") -> "pa.Table":

@@ -3,6 +3,7 @@
 import pytest
 
 from mlkit.errors import InvalidInput
+from mlkit.index.run_index import IndexWarning
 from mlkit.store.store import Store
 
 
@@ -150,3 +151,20 @@ def test_an_interrupt_of_a_query_is_an_interrupt(store, monkeypatch):
     monkeypatch.setattr(duckdb, "connect", lambda *_: Interrupted())
     with pytest.raises(KeyboardInterrupt):
         store.sql("select 1")
+
+
+def test_points_come_from_the_runs_where_the_table_is_damaged_anywhere(tmp_path):
+    store = Store(tmp_path / "store")
+    for number in range(2):
+        with store.start_run("flights") as run:
+            for step in range(20):
+                run.log_metric("auc", step + number)
+    store.compact()
+    query = "select * from metrics order by all"
+    told = store.sql(query).to_pylist()
+    (place,) = tmp_path.glob("store/tables/metrics/part-*.parquet")
+    whole = place.read_bytes()
+    for at in [*range(0, len(whole), 97), *range(len(whole) - 12, len(whole))]:
+        place.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+        with pytest.warns(IndexWarning, match="damaged"):
+            assert store.sql(query).to_pylist() == told
