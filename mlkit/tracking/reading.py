@@ -6,6 +6,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import Clock, parse_iso
+from mlkit._core.remembered import Remembered
 from mlkit.errors import Corrupt, MlkitError, NewerFormat, NotFound
 from mlkit.metrics.batches import iter_points
 from mlkit.metrics.records import Event, Points
@@ -268,7 +269,7 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
 
     # Reading
 
-    @cached_property
+    @Remembered
     def _files(self) -> Mapping[str, int]:
         """The files of the run's folder, with their sizes."""
         if self._listed is not None:
@@ -277,7 +278,7 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
             entry.path.rpartition("/")[2]: entry.size for entry in self._storage.list(self._folder)
         }
 
-    @cached_property
+    @Remembered
     def _head(self) -> dict[str, Any]:
         """What the run began with; its end tells that too, so one request is saved."""
         with suppress(Corrupt, NewerFormat):  # what the run began with can be known all the same
@@ -285,17 +286,17 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
                 return {"id": self.id, **self._end["run"]}
         return read_beginning(self._storage, self._folder)
 
-    @cached_property
+    @Remembered
     def _end(self) -> dict[str, Any]:
         """The newest document that ended the run; it may have been resumed after that."""
         names = endings(self._files)
         return read_end(self._storage, self._folder, names[-1]) if names else {}
 
-    @cached_property
+    @Remembered
     def _segments(self) -> list[str]:
         return sorted(name for name in self._files if name.endswith(SEGMENT))
 
-    @cached_property
+    @Remembered
     def _is_summed_up(self) -> bool:
         """Whether the newest end covers all records; another owner of the run may have some."""
         covered = self._end["segments"] if self._end else {}
@@ -306,7 +307,7 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
     def _has_ended(self) -> bool:
         return bool(self._closing)
 
-    @cached_property
+    @Remembered
     def _closing(self) -> dict[str, Any]:
         """The document that says how the run ended; none while it hasn't.
 
@@ -322,7 +323,7 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
         )
         return next((end for end in ends if end["writer"] == resumer), {})
 
-    @cached_property
+    @Remembered
     def _state(self) -> RunState:
         """What the run has said, and what was said of it later."""
         return edited(self._said, self._edits)
@@ -332,7 +333,7 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
         """What was said of the run later, in order."""
         return [self._read_edits[name] for name in edits(self._files)]
 
-    @cached_property
+    @Remembered
     def _read_edits(self) -> "_Edits":
         return _Edits(self._storage, self._folder)
 
@@ -341,7 +342,7 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
         self._read_edits[name] = edit
         self.__dict__.pop("_state", None)
 
-    @cached_property
+    @Remembered
     def _said(self) -> RunState:
         """What the run has said: its end's summary, or all its records where that lacks some."""
         with self._understood("its documents"):
