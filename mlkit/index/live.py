@@ -21,6 +21,7 @@ AT_ONCE = 32
 
 _WINDOW = 4 * AT_ONCE  # of results that wait to be taken
 _FOLDER = "runs"
+_STRANGE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 _PAGE = 1000  # objects that one request of a listing gives on object stores
 _OBJECTS = 4  # of a run, about
 
@@ -100,6 +101,8 @@ class LiveRuns:
             row = Row.of(run)
         except (Corrupt, NewerFormat, NotFound) as error:
             return _Known(files, run, damage=error.message)
+        except _STRANGE as error:  # it proves itself, but isn't what it must be
+            return _Known(files, run, damage=f"it can't be understood: {error!r}")
         return _Known(files, run, LiveRun(run, row, ended=run.ended_at is not None))
 
     def _listed(self, ids: Sequence[str], among: int) -> dict[str, dict[str, int]]:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import warnings
 
 import pytest
 from attrs import evolve
@@ -659,6 +660,35 @@ def test_a_document_that_was_moved_stays_behind(store, team):
     assert sum("moved or copied" in problem.what for problem in report.problems) == 2
     assert team.runs.ids() == [other.id]
     assert team.datasets["flights"].numbers() == [1]
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"summary": {"auc": 10**400}},
+        {"tags": {"owner": 5}},
+        {"inputs": [5]},
+        {"ended_at": "yesterday"},
+        {"params": {"\ud800": 5}, "notes": [5], "goals": {"auc": 5}, "status": "<b>"},
+    ],
+)
+def test_a_strange_run_of_a_hostile_store_keeps_no_other_from_being_found(store, team, strange):
+    with team.start_run("flights") as own:
+        own.log_metric("auc", 0.5)
+    with store.start_run("flights") as run:
+        run.log_metric("auc", 0.7)
+    path = f"runs/{run.id}/end.json"
+    told = decode_document(store._storage.read(path), "run_end", path)
+    kept = {name: told[name] for name in told if name not in {"format", "kind", "sha256"}}
+    store._storage.write(path, encode_document("run_end", kept | strange))
+    team.merge(store)
+    for _ in range(2):
+        with warnings.catch_warnings(record=True):
+            warnings.simplefilter("always")
+            assert own.id in team.search_runs().ids
+            assert repr(team.search_runs())
+            assert team.search_runs().to_arrow().num_rows >= 1
+            team.compact()
 
 
 def test_what_a_monitor_saw_of_a_version_that_stays_behind_stays_too(store, team):
