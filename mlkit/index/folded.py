@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from mlkit.errors import AlreadyExists
+from mlkit.errors import AlreadyExists, Corrupt
 from mlkit.tables.actions import Add
+from mlkit.tables.data_file import DataFile
 from mlkit.tables.delta_table import DeltaTable
 from mlkit.tables.snapshot import Snapshot
 from mlkit.tables.statistics import may_hold
@@ -40,6 +41,7 @@ class FoldedTable:
     target_rows: int
     snapshot: Snapshot = field(factory=Snapshot)
     _ids: "dict[str, pa.Array]" = field(factory=dict, repr=False)
+    _files: dict[str, DataFile] = field(factory=dict, repr=False)
 
     def refresh(self) -> Snapshot:
         """See how the table stands now.
@@ -48,15 +50,21 @@ class FoldedTable:
             Corrupt: Its log was damaged.
         """
         self.snapshot = self.table.read(self.snapshot)
-        self._ids = {path: ids for path, ids in self._ids.items() if path in self.snapshot.files}
+        now = self.snapshot.files
+        self._ids = {path: ids for path, ids in self._ids.items() if path in now}
+        self._files = {path: file for path, file in self._files.items() if path in now}
         return self.snapshot
+
+    def file(self, add: Add) -> DataFile:
+        """Give one of the files, the same object again, since it knows what its footer says."""
+        return self._files.setdefault(add.path, self.table.file(add))
 
     def run_ids(self, add: Add) -> "pa.Array":
         """Give the ids of the runs that a file has rows of, each once."""
         import pyarrow.compute as pc
 
         if add.path not in self._ids:
-            file = self.table.file(add)
+            file = self.file(add)
             column = file.read(["run_id"], dictionaries=["run_id"]).column("run_id")
             self._ids[add.path] = pc.unique(column.cast("string"))
         return self._ids[add.path]
@@ -99,7 +107,7 @@ class FoldedTable:
             old = [add for add, _ in self.holding(wanted, before.files.values())]
             rows, schema = make(before.schema, mine)
             new = [*self._without(old, wanted), *self._written(rows)]
-            if not (old or new):
+            if before.exists and not (old or new):  # each table is made, even if it has no rows yet
                 return mine
             try:
                 self.snapshot = self.table.commit(before, schema=schema, add=new, remove=old)
@@ -229,10 +237,13 @@ class FoldedTables:
         """See how all of them stand now; the last of them first, so that it promises no more.
 
         Raises:
-            Corrupt: A log was damaged.
+            Corrupt: A log was damaged, or is gone although runs are folded.
         """
         for table in reversed(self.all()):
             table.refresh()
+            if self.runs.snapshot.rows and not table.snapshot.exists:
+                message = f"The table {table.table.folder} is gone, and {RUNS} isn't"
+                raise Corrupt(message, hint="store.reindex() makes the tables anew")
 
 
 def _ranks(column: "pa.ChunkedArray") -> "tuple[pa.Array, int]":

@@ -20,6 +20,7 @@ from mlkit.index.live import LiveRun, LiveRuns, each
 from mlkit.index.points import metrics_schema, points_rows, summaries_schema, summary_rows
 from mlkit.index.runs_schema import grown_schema, rows_table
 from mlkit.storage.protocol import Storage
+from mlkit.tables.log import POINTER
 from mlkit.tables.snapshot import Snapshot
 from mlkit.tracking.changes import Changes
 from mlkit.tracking.runs import Runs
@@ -146,8 +147,9 @@ class Folding:
                 table.empty()
             except (Corrupt, NewerFormat):
                 table.snapshot = Snapshot()
-                for entry in list(storage.list(table.table.folder)):
-                    storage.delete(entry.path)
+                found = [entry.path for entry in storage.list(table.table.folder)]
+                for path in sorted(found, key=lambda path: not path.endswith(POINTER)):
+                    storage.delete(path)  # others can't open a log whose pointer leads nowhere
 
     def _done(self, runs: int, removed: int) -> Folded:
         return Folded(runs, removed, self._files)

@@ -185,4 +185,6 @@ def _arrow(column: "array[Any]", kind: "pa.DataType") -> "pa.Array":
     """Give a column to Arrow as it lies in memory."""
     import pyarrow as pa
 
+    if not column:  # an empty one lies where Arrow complains of, at an odd place
+        return pa.array([], kind)
     return pa.Array.from_buffers(kind, len(column), [None, pa.py_buffer(column)])

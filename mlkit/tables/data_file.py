@@ -111,8 +111,9 @@ class DataFile:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        tail = self._tail
         try:
-            return pq.read_metadata(pa.BufferReader(self._tail))
+            return pq.read_metadata(pa.BufferReader(tail))
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(str(error)) from error
 

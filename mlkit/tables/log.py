@@ -15,6 +15,9 @@ from mlkit.tables.checkpoint import decode_checkpoint, encode_checkpoint, encode
 from mlkit.tables.snapshot import Snapshot
 
 FOLDER = "_delta_log"
+POINTER = "_last_checkpoint"
+"""The file that tells other readers where to begin."""
+
 CHECKPOINT_EVERY = 10
 """So many commits apart are checkpoints, as in other writers of Delta."""
 
@@ -137,7 +140,7 @@ class Log:
         try:
             self.storage.write(path, data)
             pointer = encode_pointer(snapshot.version, size)
-            self.storage.write(f"{self.folder}/{FOLDER}/_last_checkpoint", pointer)
+            self.storage.write(f"{self.folder}/{FOLDER}/{POINTER}", pointer)
         except StorageFault:
             return
 

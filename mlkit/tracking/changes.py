@@ -103,7 +103,7 @@ class Changes:
         marks = [mark for mark in map(Mark.of, paths) if mark is not None]
         done = {mark.change for mark in marks if not mark.before}
         long_ago = uuid7(max(self._clock() - _HOUR, 0))
-        for mark in marks:
+        for mark in sorted(marks, key=lambda mark: not mark.before):  # who dies leaves the second
             if mark.change in done or mark.change < long_ago:
                 self._storage.delete(mark.path)
 

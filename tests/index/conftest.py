@@ -25,14 +25,18 @@ def _told(seen, *, points=True):
     told = {name: by_run(view.fixed(name)) for name in FIXED}
     told["ids"] = sorted(ids)
     told["inputs"], told["outputs"] = by_run(view.links("inputs")), by_run(view.links("outputs"))
-    for home in ("params", "metrics", "tags"):
-        told[home, "keys"] = view.keys(home)
+    # A file keeps the columns of runs whose folders are gone; that nobody has such a key is enough.
     for key in view.keys("params"):
         kinds = {kind: by_run(column) for kind, column in view.param(key).items()}
-        told["params", key] = {run: _first(kinds, run) for run in ids}
+        found = {run: _first(kinds, run) for run in ids}
+        if any(found.values()):
+            told["params", key] = found
     for key in view.keys("tags"):
-        told["tags", key] = by_run(view.tag(key))
+        if view.tag(key).null_count < len(ids):
+            told["tags", key] = by_run(view.tag(key))
     for key in view.keys("metrics"):
+        if view.metric(key).null_count == len(ids):
+            continue
         for part in ("last", "first", "min", "max", "best"):
             column = view.metric(key, part)
             told["metrics", key, part] = None if column is None else by_run(column)
