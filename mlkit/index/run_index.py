@@ -123,9 +123,7 @@ class RunIndex:
         if not tables:
             metrics, summaries = evolve(metrics, adds=()), evolve(summaries, adds=())
         series = Series(metrics, summaries, live, self.storage)
-        parts = [
-            FilePart(folded.runs.table.file(add), self._cache, kept) for add, kept in divided.files
-        ]
+        parts = [FilePart(folded.runs.file(add), self._cache, kept) for add, kept in divided.files]
         rows = RowsPart([one.row for one in live.values()])
         if self.foldable and tables:
             self._background.consider(sum(one.ended for one in live.values()))

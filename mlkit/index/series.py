@@ -82,9 +82,10 @@ class Series:
         rows = [_in_time(self._folded(self.metrics, key, ids, metrics_schema()))]
         rows += each(lambda one: _live_points(one, key), live, self.storage)
         table = pa.concat_tables(rows)
-        places = pc.index_in(table.column("run_id"), value_set=ids).combine_chunks()
-        ordered = table.take(pc.array_sort_indices(places))
-        return as_points(ordered.drop_columns("key"))
+        if len(ids) > 1:  # the points of one run, which may be millions, have their order already
+            places = pc.index_in(table.column("run_id"), value_set=ids).combine_chunks()
+            table = table.take(pc.array_sort_indices(places))
+        return as_points(table.drop_columns("key"))
 
     def summary(self, key: str, part: str) -> "tuple[pa.ChunkedArray, pa.ChunkedArray]":
         """Give the ids of the runs that have a metric, and what its points add up to."""

@@ -124,21 +124,27 @@ class View:
         rare = (name[len(start) :] for name in self._overflown if name.startswith(start))
         return found.union(map(unescaped, rare))
 
-    def load(self, homes: Collection[str], *, among: Collection[str] | None = None) -> None:
-        """Read the columns of some homes at once, since reading them one by one takes longer.
+    def load(
+        self,
+        homes: Collection[str] = (),
+        *,
+        among: Collection[str] | None = None,
+        fixed: Collection[str] = (),
+    ) -> None:
+        """Read several columns at once, since reading them one by one takes longer.
 
         Args:
-            homes: Such as `params` and `metrics`.
+            homes: Such as `params` and `metrics`, whose columns are read.
             among: Only those of these keys; all by default.
+            fixed: The names of columns that every run has, which are read with them.
         """
         for part in self.parts:
-            part.read(
-                [
-                    column
-                    for key, column in part.naming.columns.items()
-                    if key.home in homes and (among is None or key.name in among)
-                ]
-            )
+            keyed = [
+                column
+                for key, column in part.naming.columns.items()
+                if key.home in homes and (among is None or key.name in among)
+            ]
+            part.read([*fixed, *keyed])
 
     @cached_property
     def _fixed_types(self) -> "dict[str, pa.DataType]":

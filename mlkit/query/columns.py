@@ -36,7 +36,7 @@ def runs_to_arrow(view: View, rows: "pa.Array") -> "pa.Table":
     """
     import pyarrow as pa
 
-    view.load(_HOMES)
+    view.load(_HOMES, fixed=FIXED)
     columns = {name: taken(view.fixed(name), rows) for name in FIXED}
     for home in _HOMES:
         for name in sorted(view.names(home)):

@@ -74,6 +74,7 @@ def _among(
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    seen.view.load(fixed=("deleted", "experiment", "started"))
     gone = seen.view.fixed("deleted")
     mask = gone if deleted else pc.invert(gone)
     if experiment is not None:
