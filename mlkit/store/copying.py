@@ -85,21 +85,24 @@ class Copying:
 
     def _ensure(self, path: str) -> bool:
         here = self._here.get(path)
+        source = self.source
         try:
-            size = self.source.stat(path).size
+            size = source.stat(path).size
         except NotFound:
             if here is None:
                 raise
-            size = here.size
+            size, source = here.size, self.target  # what is only here is renewed from itself
         if here is not None and here.size == size:
             if not is_aging(here.modified, self._now):
                 return True
             with self._lock:
                 self._renewed[path] = None
-        self.copy_content(path, path, path[-64:], kind=path.partition("/")[0])
+        self.copy_content(path, path, path[-64:], kind=path.partition("/")[0], source=source)
         return True
 
-    def copy_content(self, path: str, to: str, digits: str, *, kind: str) -> None:
+    def copy_content(
+        self, path: str, to: str, digits: str, *, kind: str, source: "Storage | None" = None
+    ) -> None:
         """Copy an object piece by piece, and leave nothing where its bytes aren't what they are.
 
         Args:
@@ -107,12 +110,13 @@ class Copying:
             to: Where it goes in the target.
             digits: The SHA-256 that its bytes have.
             kind: As what it counts.
+            source: Where it is read; in the source by default.
 
         Raises:
             Corrupt: The bytes don't match the digest.
             NotFound: The source doesn't have it.
         """
-        stream = _Checked(self.source, path, f"sha256:{digits}")
+        stream = _Checked(source or self.source, path, f"sha256:{digits}")
         self.target.write(to, cast("BinaryIO", stream), durable=True)
         self.was_copied(kind, stream.size)
 

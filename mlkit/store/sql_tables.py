@@ -198,7 +198,9 @@ def _typed(rows: list[dict[str, Any]], kinds: "dict[str, pa.DataType]", names: s
 
 
 def _storable(value: Any) -> Any:
-    """Give a cell with all texts in it as UTF-8 can hold them."""
+    """Give a cell with all texts in it as UTF-8 can hold them, and no number beyond 64 bits."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return None
     if isinstance(value, str):
         return storable(value)
     return type(value)(map(_storable, value)) if isinstance(value, list | tuple) else value

@@ -616,6 +616,18 @@ def test_what_is_there_but_old_is_written_again_for_what_comes(store, team, age)
     assert team.gc().objects == 0
 
 
+@pytest.mark.parametrize("days", [1, 6])
+def test_what_is_here_alone_serves_what_comes_however_old_it_is(store, team, age, days):
+    store.log_dataset("flights", {"a": [1, 2, 3]})
+    team.merge(store)
+    team._storage.delete("datasets/flights/1.json")
+    for entry in list(store._storage.list("packs")):
+        store._storage.delete(entry.path)
+    age(days, store="team")
+    assert team.merge(store).is_complete
+    assert team.dataset("flights").to_arrow()["a"].to_pylist() == [1, 2, 3]
+
+
 def test_what_became_garbage_here_in_the_moment_it_was_written_again_is_copied_again(
     store, team, age
 ):
