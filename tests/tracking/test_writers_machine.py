@@ -55,9 +55,9 @@ class ModelRun:
 
     @property
     def status(self):
-        writers = [writer for writer, _ in self.ends]
-        ended = self.resumer in writers if self.resumer else bool(writers)
-        return self.ends[-1][1] if ended else "RUNNING"
+        """How the run ended, as its newest owner says; another may have ended it as well."""
+        said = [status for writer, status in self.ends if self.resumer in ("", writer)]
+        return said[-1] if said else "RUNNING"
 
     @property
     def summary(self):
