@@ -145,12 +145,25 @@ class _Collection:
         """Tell whether a run was deleted longer than the grace ago, and nobody writes it."""
         if run.deleted_at is None or self.now - run.deleted_at <= self.grace:
             return False
+        if self._was_deleted_lately(run):
+            return False
         if BEGINNING not in run.files:  # its removal had begun
             return True
         try:
             return self.parts.runs.as_it_lies(run.run_id, run.files).status != "RUNNING"
         except (Corrupt, NewerFormat, NotFound):  # it is damaged, and nobody wants it
             return True
+
+    def _was_deleted_lately(self, run: RunReferences) -> bool:
+        """Tell whether the storage got the edit that deleted a run within the grace.
+
+        The clock of who deleted it may have been years behind.
+        """
+        try:
+            edit = self.parts.storage.stat(f"runs/{run.run_id}/{self._deletion(run)}")
+        except NotFound:  # another collection is removing it
+            return False
+        return edit.modified is not None and self.now - edit.modified <= self.grace
 
     def _remove_runs(self, dead: list[RunReferences], paths: set[str]) -> tuple[list[str], Freed]:
         """Remove the folders of runs; what a run that was restored meanwhile refers to stays."""

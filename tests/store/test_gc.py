@@ -216,6 +216,20 @@ def test_a_run_stays_until_it_was_deleted_longer_than_the_grace_ago(store, delet
     assert store.run(deleted.id).artifact("mine.txt").text() == "only mine"
 
 
+def test_a_run_that_was_deleted_by_a_clock_far_behind_stays_as_long_as_others(store, age):
+    with store.start_run("flights") as active:
+        active.log_text("only mine", "mine.txt")
+    run = store.run(active.id)
+    run._clock = lambda: 0
+    run.delete()
+    age(OLD, below="blobs")
+    assert collect_garbage(rooms(store)).objects == 0
+    run.restore()
+    assert store.run(active.id).artifact("mine.txt").text() == "only mine"
+    run.delete()
+    assert collect_garbage(rooms(store), clock=in_days(8)).runs == (active.id,)
+
+
 def test_a_run_goes_with_what_it_alone_kept(store, deleted, age):
     age(OLD)
     report = collect_garbage(rooms(store), clock=in_days(8))
