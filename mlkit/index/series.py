@@ -1,6 +1,7 @@
 """Points of metrics for many runs: from the tables where they are folded, else from segments."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -132,17 +133,24 @@ class Series:
 
 
 def _in_time(parts: "list[pa.Table]") -> "pa.Table":
-    """Put rows of the files of `metrics` together; a run of which several have some, by time."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    """Put rows of the files of `metrics` together; a run of which several have some, by time.
 
-    rows = pa.concat_tables(parts)
-    runs = sum(pc.count_distinct(part.column("run_id")).as_py() for part in parts)
-    if runs > pc.count_distinct(rows.column("run_id")).as_py():
-        return rows.sort_by(
-            [("run_id", "ascending"), ("time", "ascending"), ("nanos", "ascending")]
-        )
-    return rows
+    Args:
+        parts: What each file has of one metric: run by run, in the order of their ids.
+    """
+    import pyarrow as pa
+
+    full = sorted((part for part in parts if part.num_rows), key=lambda part: _place(part, 0))
+    rows = pa.concat_tables([*parts[:1], *full])
+    if all(_place(one, -1) <= _place(other, 0) for one, other in pairwise(full)):
+        return rows  # as they mostly are, and sorting takes long where there are millions
+    return rows.sort_by([("run_id", "ascending"), ("time", "ascending"), ("nanos", "ascending")])
+
+
+def _place(rows: "pa.Table", index: int) -> tuple[str, int, int]:
+    """Give where a row belongs."""
+    run_id, time, nanos = (rows.column(name)[index] for name in ("run_id", "time", "nanos"))
+    return run_id.as_py(), time.value, nanos.as_py()
 
 
 def _live_points(one: LiveRun, key: str) -> "pa.Table":
