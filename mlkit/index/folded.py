@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from mlkit.errors import AlreadyExists, Corrupt
+from mlkit.index.live import each
 from mlkit.tables.actions import Add
 from mlkit.tables.data_file import DataFile
 from mlkit.tables.delta_table import DeltaTable
@@ -239,8 +240,11 @@ class FoldedTables:
         Raises:
             Corrupt: A log was damaged, or is gone although runs are folded.
         """
-        for table in reversed(self.all()):
-            table.refresh()
+        self.runs.refresh()
+        others = (self.metrics, self.summaries)
+        for _ in each(FoldedTable.refresh, others, self.runs.table.storage):
+            pass
+        for table in others:
             if self.runs.snapshot.rows and not table.snapshot.exists:
                 message = f"The table {table.table.folder} is gone, and {RUNS} isn't"
                 raise Corrupt(message, hint="store.reindex() makes the tables anew")
