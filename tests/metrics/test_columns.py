@@ -169,3 +169,10 @@ def test_a_hundred_thousand_points_come_back_in_order(only):
     table = found.table("b")
     assert table.column("value").to_pylist() == list(range(1, 50_000, 3))
     assert table.column("step").to_pylist() == list(range(1, 50_000, 3))
+
+
+def test_columns_without_points_lie_where_arrow_can_read_them():
+    table = PointColumns().table("loss")
+    for column in table.columns:
+        for chunk in column.chunks:
+            assert all(buffer is None or buffer.address % 8 == 0 for buffer in chunk.buffers())
