@@ -93,8 +93,11 @@ class RowsPart:
 
     def read(self, columns: Iterable[str]) -> "dict[str, pa.ChunkedArray]":
         """Give some columns."""
-        known = set(self._table.column_names)
-        return {name: self._table.column(name) for name in columns if name in known}
+        return {name: self._columns[name] for name in columns if name in self._columns}
+
+    @cached_property
+    def _columns(self) -> "dict[str, pa.ChunkedArray]":
+        return dict(zip(self._table.column_names, self._table.columns, strict=True))
 
     @cached_property
     def _table(self) -> "pa.Table":
