@@ -241,13 +241,21 @@ class FoldedTables:
             Corrupt: A log was damaged, or is gone although runs are folded.
         """
         self.runs.refresh()
-        others = (self.metrics, self.summaries)
-        for _ in each(FoldedTable.refresh, others, self.runs.table.storage):
+        for _ in each(self.look, (METRICS, SUMMARIES), self.runs.table.storage):
             pass
-        for table in others:
-            if self.runs.snapshot.rows and not table.snapshot.exists:
-                message = f"The table {table.table.folder} is gone, and {RUNS} isn't"
-                raise Corrupt(message, hint="store.reindex() makes the tables anew")
+
+    def look(self, name: str) -> FoldedTable:
+        """See how the table `metrics` or `summaries` stands now; `runs` must have been seen before.
+
+        Raises:
+            Corrupt: Its log was damaged, or is gone although runs are folded.
+        """
+        table = self.metrics if name == METRICS else self.summaries
+        table.refresh()
+        if self.runs.snapshot.rows and not table.snapshot.exists:
+            message = f"The table {table.table.folder} is gone, and {RUNS} isn't"
+            raise Corrupt(message, hint="store.reindex() makes the tables anew")
+        return table
 
 
 def _ranks(column: "pa.ChunkedArray") -> "tuple[pa.Array, int]":

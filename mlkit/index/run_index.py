@@ -3,6 +3,7 @@
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def _no_files(_name: str) -> Files:
+    return Files()
+
+
 class IndexWarning(UserWarning):
     """The tables can't be used, so runs were read from their folders."""
 
@@ -57,7 +62,7 @@ class Seen:
         """Give runs that are at hand."""
         live = [LiveRun(run, Row.of(run), ended=True) for run in runs]
         known = {one.run.id: one for one in live}
-        series = Series(Files(), Files(), known, MemoryStorage("runs-at-hand"))
+        series = Series(_no_files, known, MemoryStorage("runs-at-hand"))
         return cls(View([RowsPart([one.row for one in live])], series.summary), series)
 
 
@@ -118,12 +123,12 @@ class RunIndex:
         with self._lock:
             divided = self._divided() if tables else undivided(self._listing.ids())
             live = {one.run.id: one for one in self._live.read(divided.live, among=divided.among)}
-            folded = self._tables
-            metrics, summaries = Files.of(folded.metrics), Files.of(folded.summaries)
-        if not tables:
-            metrics, summaries = evolve(metrics, adds=()), evolve(summaries, adds=())
-        series = Series(metrics, summaries, live, self.storage)
-        parts = [FilePart(folded.runs.file(add), self._cache, kept) for add, kept in divided.files]
+            parts = [
+                FilePart(self._tables.runs.file(add), self._cache, kept)
+                for add, kept in divided.files
+            ]
+        files = cache(self._look) if tables else _no_files
+        series = Series(files, live, self.storage)
         rows = RowsPart([one.row for one in live.values()])
         if self.foldable and tables:
             self._background.consider(sum(one.ended for one in live.values()))
@@ -177,7 +182,7 @@ class RunIndex:
                 wanted, [add for add, _ in divided.files]
             ):
                 return None
-            series = Series(Files.of(folded.metrics), Files.of(folded.summaries), {}, self.storage)
+        series = Series(self._look, {}, self.storage)
         found = series.points(key, wanted)
         return found.drop_columns("run_id") if found.num_rows else None
 
@@ -248,11 +253,16 @@ class RunIndex:
         """Wait until what is folded in the background is."""
         self._background.wait()
 
+    def _look(self, name: str) -> Files:
+        """Give the files of the table `metrics` or `summaries` as they are now."""
+        with self._lock:
+            return Files.of(self._tables.look(name))
+
     def _divided(self) -> Division:
         """Divide the runs.
 
         What says that runs changed is read first, since who folds them removes it last.
         """
         changed = self._changes.pending()
-        self._tables.refresh()
+        self._tables.runs.refresh()
         return self._divider.divide(self._listing.ids(), changed)

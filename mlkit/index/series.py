@@ -1,13 +1,13 @@
 """Points of metrics for many runs: from the tables where they are folded, else from segments."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from mlkit.errors import NotFound
-from mlkit.index.folded import FoldedTable
+from mlkit.index.folded import METRICS, SUMMARIES, FoldedTable
 from mlkit.index.live import LiveRun, each
 from mlkit.index.points import (
     as_points,
@@ -53,14 +53,13 @@ class Series:
     """The points of the runs of one view.
 
     Attributes:
-        metrics: The files of the table of points.
-        summaries: The files of the table of what they add up to.
+        files: Gives the files of the table `metrics` or `summaries`; it is asked when they are
+            needed first, since most searches need neither.
         live: The runs that a view has from their folders, by id; tables don't count for them.
         storage: Where they lie.
     """
 
-    metrics: Files
-    summaries: Files
+    files: Callable[[str], Files]
     live: Mapping[str, LiveRun]
     storage: "Storage"
 
@@ -80,7 +79,7 @@ class Series:
         import pyarrow.compute as pc
 
         live = [one for run_id in ids.to_pylist() if (one := self.live.get(run_id)) is not None]
-        rows = [_in_time(self._folded(self.metrics, key, ids, metrics_schema()))]
+        rows = [_in_time(self._folded(self.files(METRICS), key, ids, metrics_schema()))]
         rows += each(lambda one: _live_points(one, key), live, self.storage)
         table = pa.concat_tables(rows)
         if len(ids) > 1:  # the points of one run, which may be millions, have their order already
@@ -92,7 +91,7 @@ class Series:
         """Give the ids of the runs that have a metric, and what its points add up to."""
         import pyarrow as pa
 
-        rows = self._folded(self.summaries, key, None, summaries_schema())
+        rows = self._folded(self.files(SUMMARIES), key, None, summaries_schema())
         for table in each(lambda one: _live_points(one, key), self.live.values(), self.storage):
             if table.num_rows:
                 run_id = table.column("run_id")[0].as_py()

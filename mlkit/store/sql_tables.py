@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlkit._core.clock import iso
 from mlkit._core.hashing import digest_file
 from mlkit.errors import Corrupt
+from mlkit.index.folded import METRICS
 from mlkit.index.points import metrics_schema, points_rows
 from mlkit.index.row import storable
 from mlkit.index.run_index import Seen
@@ -87,7 +88,7 @@ def _metrics(
     rows += [points_rows(one.run.id, one.run.metrics()) for one in live]
     _register(database, "shown_runs", pa.table({"run_id": pa.array(folded, pa.string())}))
     _register(database, "live_points", pa.concat_tables(rows))
-    _register(database, "folded_points", _dataset(seen.series.metrics, open_files))
+    _register(database, "folded_points", _dataset(seen.series.files(METRICS), open_files))
     database.execute(_POINTS)
 
 
