@@ -1,7 +1,7 @@
 """The module-level verbs: each finds the current run or the default store, and delegates."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from mlkit._core.clock import now_ns
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlkit.models.loaded import LoadedModel
     from mlkit.models.package import ModelVersion
     from mlkit.query.expressions import Expression
+    from mlkit.query.ordering import OrderBy
     from mlkit.query.runs import RunTable
     from mlkit.sweeps.result import SweepResult
     from mlkit.tracking.reading import Run
@@ -245,14 +246,15 @@ def log_model(
 def search_runs(
     filter: "str | Expression" = "",  # noqa: A002 - the field's word for it
     *,
-    experiment: str | None = None,
-    order_by: str | Sequence[str] = "-started",
+    experiment: str | Collection[str] | None = None,
+    order_by: "OrderBy" = "-started",
     limit: int | None = None,
+    deleted: bool = False,
     store: Store | None = None,
 ) -> "RunTable[Run]":
     """Give the runs that a filter keeps; see `Store.search_runs`."""
     return (store or get_store()).search_runs(
-        filter, experiment=experiment, order_by=order_by, limit=limit
+        filter, experiment=experiment, order_by=order_by, limit=limit, deleted=deleted
     )
 
 

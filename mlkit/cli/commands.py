@@ -15,7 +15,7 @@ from mlkit.cli.opening import open_store
 from mlkit.cli.output import Form, Output, moment, printable, text_of
 from mlkit.cli.runs import run_lines
 from mlkit.display.formats import show_bytes
-from mlkit.errors import InvalidInput, MlkitError, StorageFault
+from mlkit.errors import InvalidInput, MlkitError, NotFound, StorageFault
 
 if TYPE_CHECKING:
     from mlkit.query.runs import RunTable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlkit.tracking.reading import Run
 
 _INTERRUPTED = 130
+_ROWS = 20  # of a table, where nobody says how many
 _CODES = "\n".join(f"  {code}  {meaning}" for code, meaning in MEANINGS.items())
 _EPILOG = f"\b\nExit codes:\n{_CODES}"
 _EXPERIMENT_COLUMNS: dict[str, Form] = {"experiment": text_of, "runs": text_of}
@@ -107,21 +108,21 @@ def command(function: Callable[..., None]) -> click.Command:
 
 _limit = click.option(
     "--limit",
-    default=20,
-    show_default=True,
+    show_default=f"{_ROWS}; JSON has all",
     type=click.IntRange(min=1),
     help="At most so many runs.",
 )
+_deleted = click.option("--deleted", is_flag=True, help="Those that were deleted.")
 
 
 def _print_runs(
-    store: "Store", output: Output, runs: "RunTable[Run]", *, limit: int, lead: str = ""
+    store: "Store", output: Output, runs: "RunTable[Run]", *, limit: int | None, lead: str = ""
 ) -> None:
-    """Print the first of some runs, and how many more there are."""
-    shown = runs[:limit]
+    """Print the first of some runs, and how many more there are; JSON has all unless limited."""
     if output.as_json:
-        output.document([rows.run_row(run) for run in shown])
+        output.document([rows.run_row(run) for run in runs[:limit]])
         return
+    shown = runs[: limit or _ROWS]
     output.lines(run_lines(shown, ids=store.runs.ids(), width=output.width, lead=lead))
     more = len(runs) - len(shown)
     if more:
@@ -130,30 +131,70 @@ def _print_runs(
 
 @command
 @click.argument("experiment", required=False)
+@click.option("--archived", is_flag=True, help="The experiments that were archived.")
+@_deleted
 @_limit
-def ls(store: "Store", output: Output, *, experiment: str | None, limit: int) -> None:
+def ls(
+    store: "Store",
+    output: Output,
+    *,
+    experiment: str | None,
+    archived: bool,
+    deleted: bool,
+    limit: int | None,
+) -> None:
     """List the experiments, or the runs of EXPERIMENT, the newest first."""
-    if experiment is None:
-        found = [{"experiment": one.name, "runs": one.run_count} for one in store.experiments]
-        output.table(found, _EXPERIMENT_COLUMNS, empty="There are no runs yet.")
+    if archived and (deleted or experiment is not None):
+        message = "--archived lists experiments; EXPERIMENT and --deleted ask for runs"
+        raise click.UsageError(message)
+    if experiment is None and not deleted:
+        found = [
+            {"experiment": one.name, "runs": one.run_count}
+            for one in store.experiments.all()
+            if one.archived == archived
+        ]
+        empty = "No experiment is archived." if archived else "There are no runs yet."
+        output.table(found, _EXPERIMENT_COLUMNS, empty=empty)
         return
-    runs = store.search_runs(experiment=experiment)
-    if not runs:
+    runs = store.search_runs(experiment=experiment, deleted=deleted)
+    if runs:
+        _print_runs(store, output, runs, limit=limit)
+        return
+    if experiment is not None and experiment not in store.experiments:
         raise unknown("experiment", experiment, store.experiments.names())
-    _print_runs(store, output, runs, limit=limit)
+    if output.as_json:
+        output.document([])
+    output.note("No run is deleted." if deleted else "There are no runs of it.")
 
 
 @command
 @click.argument("run_id", metavar="RUN")
 def show(store: "Store", output: Output, *, run_id: str) -> None:
     """Show a run by its id, or by the beginning of it."""
-    output.fields(rows.run_fields(store.run(run_id)), forms.RUN)
+    try:
+        run = store.run(run_id)
+    except NotFound as error:
+        if not error.hint.startswith("store."):
+            raise
+        raise NotFound(error.message, hint="mlkit search lists them, the newest first") from error
+    output.fields(rows.run_fields(run), forms.RUN)
+    if run.deleted_at is not None:
+        output.note("This run was deleted; store.run(id).restore() undoes it until gc removes it.")
 
 
 @command
 @click.argument("filter_text", metavar="FILTER", default="")
-@click.option("--experiment", help="Only runs of this experiment.")
-@click.option("--order-by", default="-started", show_default=True, help="A key; '-' for falling.")
+@click.option(
+    "--experiment", multiple=True, help="Only runs of this experiment; may be given several times."
+)
+@click.option(
+    "--order-by",
+    multiple=True,
+    default=["-started"],
+    show_default="-started",
+    help="A key; '-' for falling. May be given several times, the first counts most.",
+)
+@_deleted
 @_limit
 @click.pass_context
 def search(
@@ -162,17 +203,21 @@ def search(
     output: Output,
     *,
     filter_text: str,
-    experiment: str | None,
-    order_by: str,
-    limit: int,
+    experiment: tuple[str, ...],
+    order_by: tuple[str, ...],
+    deleted: bool,
+    limit: int | None,
 ) -> None:
     """List the runs that FILTER keeps, such as "metrics.auc > 0.8 and params.depth in (4, 6)"."""
-    found = store.search_runs(filter_text, experiment=experiment, order_by=order_by)
+    found = store.search_runs(
+        filter_text, experiment=experiment or None, order_by=order_by, deleted=deleted
+    )
     if found:
-        _print_runs(store, output, found, limit=limit, lead=order_by.lstrip("+-"))
+        _print_runs(store, output, found, limit=limit, lead=order_by[0].lstrip("+-"))
         return
-    if experiment is not None and experiment not in store.experiments:
-        raise unknown("experiment", experiment, store.experiments.names())
+    for one in experiment:
+        if one.rstrip("/") not in store.experiments:
+            raise unknown("experiment", one, store.experiments.names())
     if output.as_json:
         output.document([])
     output.note("No run matches.")

@@ -107,6 +107,7 @@ def _signature(document: dict[str, Any]) -> str:
 RUN: dict[str, Part] = {
     "started_at": moment,
     "ended_at": moment,
+    "deleted_at": moment,
     "duration": show_span,
     "artifacts": sizes,
     "code": code,

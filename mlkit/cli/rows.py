@@ -45,6 +45,7 @@ def run_fields(run: "Run") -> dict[str, Any]:
     """Give everything of a run but its metrics' history."""
     return {
         **run_row(run),
+        "deleted_at": None if run.deleted_at is None else iso(run.deleted_at),
         "user": run.user,
         "inputs": [_used(one) for one in run.inputs],
         "outputs": [_used(one) for one in run.outputs],

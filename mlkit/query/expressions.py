@@ -5,12 +5,14 @@ says what can't be compared.
 """
 
 from collections.abc import Iterable
+from datetime import date, timedelta
 from typing import NoReturn
 
 from attrs import frozen
 
 from mlkit.errors import FilterSyntax, InvalidInput
-from mlkit.query.parser import DEEPEST, LONGEST_INT, parse, parse_field
+from mlkit.query.literals import a_value, incomparable, literal_of
+from mlkit.query.parser import DEEPEST, parse, parse_field
 from mlkit.query.syntax import (
     And,
     Between,
@@ -109,16 +111,18 @@ class Value:
     def __ge__(self, other: object) -> Expression:
         return self._compared(">=", other)
 
-    def isin(self, values: Iterable[Constant]) -> Expression:
+    def isin(self, values: "Iterable[Constant | date | timedelta]") -> Expression:
         """Give the filter that keeps runs whose value is one of several."""
         if isinstance(values, str) or not isinstance(values, Iterable):
             message = f"{values!r} is no list of values"
             raise InvalidInput(message, hint="Write .isin([4, 6])")
-        return _read(Membership(self._field, tuple(_literal(value) for value in values)))
+        return _read(
+            Membership(self._field, tuple(_literal(self._field, value) for value in values))
+        )
 
-    def between(self, low: "Constant | Value", high: "Constant | Value") -> Expression:
+    def between(self, low: "Bound", high: "Bound") -> Expression:
         """Give the filter that keeps runs whose value is between two, both included."""
-        return _read(Between(self._field, _operand(low), _operand(high)))
+        return _read(Between(self._field, self._operand(low), self._operand(high)))
 
     def like(self, pattern: str) -> Expression:
         """Give the filter that keeps runs whose text matches a pattern.
@@ -127,14 +131,24 @@ class Value:
             pattern: `%` stands for any text, `_` for any one character; a backslash before one,
                 or before itself, takes it by its letter.
         """
-        return _read(Like(self._field, _literal(pattern)))
+        return _read(Like(self._field, _literal(self._field, pattern)))
 
     def is_null(self) -> Expression:
         """Give the filter that keeps runs which have no such value."""
         return _read(IsNull(self._field))
 
     def _compared(self, operator: Operator, other: object) -> Expression:
-        return _read(Comparison(self._field, operator, _operand(other)))
+        return _read(Comparison(self._field, operator, self._operand(other)))
+
+    def _operand(self, value: object) -> Operand:
+        return value._field if isinstance(value, Value) else _literal(self._field, value)  # noqa: SLF001 - our own
+
+    def order(self) -> str:
+        """Give the order by the field, as text; `-` before the field is the order that falls."""
+        return self._field.text()
+
+    def __neg__(self) -> "Falling":
+        return Falling(self._field)
 
     def __and__(self, other: object) -> NoReturn:
         _refuse(self, "&")
@@ -157,6 +171,28 @@ class Value:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._field.text()}>"
+
+
+Bound = Constant | date | timedelta | Value
+"""What a field is compared with."""
+
+
+@frozen
+class Falling:
+    """The order by a field that begins with the greatest: `-mlkit.metric("auc")`.
+
+    Attributes:
+        field: The field.
+    """
+
+    field: Field
+
+    def order(self) -> str:
+        """Give the order as text."""
+        return f"-{self.field.text()}"
+
+    def __repr__(self) -> str:
+        return f"<Falling {self.field.text()}>"
 
 
 # Neither of these two is the other's kind: Python asks the right side of a comparison first where
@@ -288,32 +324,18 @@ def _key(key: str) -> str:
     return key
 
 
-def _operand(value: object) -> Operand:
-    return value._field if isinstance(value, Value) else _literal(value)  # noqa: SLF001 - our own
-
-
-def _literal(value: object) -> Literal:
-    if isinstance(value, bool | str):
-        return Literal(value)
-    if isinstance(value, int) and abs(value) < 10**LONGEST_INT:
-        return Literal(int(value))
-    if isinstance(value, float):
-        return Literal(float(value))
-    hint = "Use text, a number, true or false"
+def _literal(field: Field, value: object) -> Literal:
     if isinstance(value, Expression):
-        hint = _PARENTHESES
-    elif value is None:
-        hint = "Write .is_null()"
-    elif isinstance(value, int):
-        hint = f"Use at most {LONGEST_INT} digits"
-    message = f"A field can't be compared with {_shown(value)}"
-    raise InvalidInput(message, hint=hint)
+        raise incomparable(repr(value), _PARENTHESES)
+    if isinstance(value, Value | Falling):
+        raise incomparable(repr(value), "Use text, a number, true or false")
+    return literal_of(field, value)
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, Expression | Value) or value is None:
+    if isinstance(value, Expression | Value | Falling) or value is None:
         return repr(value)
-    return f"a value of type {type(value).__name__}"
+    return a_value(value)
 
 
 def _read(node: Node) -> Expression:

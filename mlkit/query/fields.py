@@ -118,6 +118,10 @@ class RunColumns(Protocol):
         """
         ...
 
+    def current(self, experiment: str, /) -> str:
+        """Give what an experiment is called now, by that name or one that it had once."""
+        ...
+
     def keys(self, home: str) -> Sequence[str]:
         """Give the names that exist, for suggestions.
 

@@ -13,8 +13,8 @@ from mlkit.errors import FilterSyntax, InvalidInput
 from mlkit.query.expressions import Expression
 from mlkit.query.fields import RunColumns
 from mlkit.query.masks import mask_of
+from mlkit.query.mistakes import check_filter
 from mlkit.query.parser import Keys, parse
-from mlkit.query.slips import slip
 from mlkit.query.syntax import (
     And,
     Between,
@@ -28,7 +28,6 @@ from mlkit.query.syntax import (
     Or,
     fields_of,
 )
-from mlkit.query.tokens import syntax_error
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,28 +94,21 @@ class Filter:
         """
         return tuple(dict.fromkeys(field for field, _ in fields_of(self.node)))
 
-    def check_keys(self, columns: RunColumns) -> None:
-        """Refuse a key that no run has when it looks like a slip of one that runs have.
-
-        A key that is merely new stays silent, since the run that brings it may be on its way.
+    def found(self, columns: RunColumns) -> "pa.BooleanArray":
+        """Tell of each run whether it is found.
 
         Args:
-            columns: The runs that were looked at.
+            columns: The runs that are looked at.
 
         Raises:
-            FilterSyntax: A key is misspelt; the message points at it.
+            FilterSyntax: None is, and something in the filter looks like a mistake.
         """
-        for field, node in fields_of(self.node):
-            if field.key is None or isinstance(node, IsNull):
-                continue
-            meant = slip(field.key, columns.keys(field.name))
-            if meant:
-                raise syntax_error(
-                    self.text,
-                    field.at,
-                    f"No run has {Field(field.name, field.key).text()}",
-                    f"Did you mean {Field(field.name, meant).text()!r}?",
-                )
+        import pyarrow.compute as pc
+
+        found = pc.fill_null(self.mask(columns), False)  # noqa: FBT003 - unknown isn't found
+        if not pc.any(found).as_py():
+            check_filter(self.text, self.node, columns)
+        return found
 
 
 def _text(wanted: Any) -> str:

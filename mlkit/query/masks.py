@@ -56,7 +56,7 @@ def mask_of(node: Node, columns: RunColumns, now: int) -> Any:
             below = _comparison(Comparison(operand, "<=", high), columns, now)
             found = pc.and_kleene(above, below)
         case Membership(operand, options, negated):
-            constants = [_constant(operand, option, now) for option in options]
+            constants = [_equal(operand, option, columns, now) for option in options]
             found = _values(columns, operand).among(constants)
         case Like(operand, pattern, negated):
             found = _values(columns, operand).like(storable(str(pattern.value)))
@@ -74,12 +74,21 @@ def _comparison(node: Comparison, columns: RunColumns, now: int) -> Any:
         message = "A comparison needs a field"
         raise InvalidInput(message)
     if isinstance(right, Literal):
-        return _values(columns, left).compared(sign, _constant(left, right, now))
+        equal = sign in ("=", "!=")
+        constant = _equal(left, right, columns, now) if equal else _constant(left, right, now)
+        return _values(columns, left).compared(sign, constant)
     return Values.of(columns, left).beside(sign, Values.of(columns, right))
 
 
 def _values(columns: RunColumns, field: Field) -> Values | Links:
     return (Links if kind_of(field.name) == "link" else Values).of(columns, field)
+
+
+def _equal(field: Field, literal: Literal, columns: RunColumns, now: int) -> Constant:
+    """Give a constant that a field may equal; an experiment is meant by each of its names."""
+    if field.name == "experiment" and isinstance(literal.value, str):
+        return storable(columns.current(literal.value))
+    return _constant(field, literal, now)
 
 
 def _constant(field: Field, literal: Literal, now: int) -> Constant:

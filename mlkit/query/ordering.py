@@ -1,18 +1,20 @@
 """Orders: rows of runs sorted by one or several fields."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlkit.errors import InvalidInput
 from mlkit.query.constants import TYPES
+from mlkit.query.expressions import Falling, Value
 from mlkit.query.fields import RunColumns
+from mlkit.query.mistakes import check_key
 from mlkit.query.parser import Keys, Order, parse_order
 from mlkit.query.values import Values, held_by_floats
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-OrderBy = str | Sequence[str]
+OrderBy = str | Value | Falling | Sequence[str | Value | Falling]
 """A field, `-` before it to descend, or several of them, the first counting most."""
 
 _RANKS = {"number": 0, "text": 1, "bool": 2, "other": 3}
@@ -46,21 +48,23 @@ def order_rows(
         Numbers of rows.
 
     Raises:
-        FilterSyntax: An order is no field.
+        FilterSyntax: An order is no field, or looks like a slip of one that runs have.
         InvalidInput: An order is no text.
     """
-    orders = [parse_order(text, keys) for text in _texts(order_by)]
+    texts = texts_of(order_by)
+    orders = [parse_order(text, keys) for text in texts]
     found = _all(columns) if rows is None else rows.cast("uint64")
     if not orders or len(found) == 0 or limit == 0:
         return found.slice(0, limit)
     taken = None if rows is None else found
-    first = list(_sort_keys(columns, orders[0], taken))
+    first = list(_sort_keys(columns, texts[0], orders[0], taken))
     places = _contenders(first, limit)
     if places is not None:  # the others needn't be sorted, nor read by the other orders
         found = found.take(places)
         first = [(column.take(places), way) for column, way in first]
         taken = found
-    rest = [key for order in orders[1:] for key in _sort_keys(columns, order, taken)]
+    later = list(zip(texts, orders, strict=True))[1:]
+    rest = [key for text, order in later for key in _sort_keys(columns, text, order, taken)]
     return found.take(_sorted([*first, *rest], len(found))).slice(0, limit)
 
 
@@ -70,16 +74,30 @@ def _all(columns: RunColumns) -> "pa.UInt64Array":
     return pa.arange(0, len(columns)).cast(pa.uint64())
 
 
-def _texts(order_by: OrderBy) -> list[str]:
-    texts = [order_by] if isinstance(order_by, str) else list(order_by)
-    for text in texts:
-        if not isinstance(text, str):
-            message = f"{text!r} is no order"
+def texts_of(order_by: OrderBy) -> list[str]:
+    """Give orders as they are written.
+
+    Raises:
+        InvalidInput: One is neither text nor a field such as `mlkit.metric("auc")`.
+
+    Example:
+        >>> from mlkit.query.expressions import metric
+        >>> texts_of(["params.depth", -metric("auc")])
+        ['params.depth', '-metrics.auc']
+    """
+    given = [order_by] if isinstance(order_by, str | Value | Falling) else order_by
+    texts = []
+    for one in given if isinstance(given, Iterable) else [given]:
+        if not isinstance(one, str | Value | Falling):
+            message = f"{one!r} is no order"
             raise InvalidInput(message, hint="Write order_by='-metrics.auc', or a list of such")
+        texts.append(one if isinstance(one, str) else one.order())
     return texts
 
 
-def _sort_keys(columns: RunColumns, order: Order, rows: "pa.Array | None") -> Iterator[SortKey]:
+def _sort_keys(
+    columns: RunColumns, text: str, order: Order, rows: "pa.Array | None"
+) -> Iterator[SortKey]:
     """Give what an order sorts rows by: where they lack a value, then its type, then the value."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -91,6 +109,7 @@ def _sort_keys(columns: RunColumns, order: Order, rows: "pa.Array | None") -> It
     }
     typed = _by_type({kind: column for kind, column in held.items() if not _is_empty(column)})
     if not typed:
+        check_key(text, order.field, columns)
         return
     ranks: Any = None
     for name, column in typed.items():

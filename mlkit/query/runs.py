@@ -19,6 +19,7 @@ from mlkit.query.filter import Filter
 from mlkit.query.frame import Frame, fitting, more, rows_of, table_to_pandas, table_to_polars
 from mlkit.query.grouping import Groups
 from mlkit.query.leaderboard import leaderboard
+from mlkit.query.mistakes import with_keys
 from mlkit.query.ordering import order_rows
 from mlkit.query.pareto import pareto_rows
 from mlkit.query.resampling import resampled
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+
+    from mlkit.query.expressions import Falling, Value
 
 R_co = TypeVar("R_co", bound=RunLike, covariant=True)
 Mode = Literal["max", "min"]
@@ -112,15 +115,26 @@ class RunTable(Sequence[R_co], Generic[R_co]):
                 `mlkit.metric("auc") > 0.8`.
 
         Raises:
-            FilterSyntax: The filter can't be read.
+            FilterSyntax: The filter can't be read; or it holds for no run, and something in it
+                looks like a mistake.
         """
-        kept = Filter.of(wanted, now=time.time_ns())
-        mask = kept.mask(self._seen.view)
+        view, now = self._seen.view, time.time_ns()
+        mask = with_keys(view, lambda keys: Filter.of(wanted, now=now, keys=keys).found(view))
         return self._with(self._rows.filter(mask.take(self._rows)))
 
-    def order_by(self, *fields: str) -> "RunTable[R_co]":
-        """Give them in another order, such as `-metrics.auc`, or `metrics.loss nulls first`."""
-        return self._with(order_rows(self._seen.view, self._rows, fields))
+    def order_by(self, *fields: "str | Value | Falling") -> "RunTable[R_co]":
+        """Give them in another order.
+
+        Args:
+            fields: Such as `-metrics.auc`, `metrics.loss nulls first` or `-mlkit.metric("auc")`;
+                the first counts most.
+
+        Raises:
+            FilterSyntax: A field can't be read, or looks like a slip of one that runs have.
+        """
+        view = self._seen.view
+        rows = with_keys(view, lambda keys: order_rows(view, self._rows, fields, keys))
+        return self._with(rows)
 
     def best(self, metric: str, mode: Mode | None = None) -> R_co:
         """Give the run whose last value of a metric is best; of equal ones, the first.
@@ -152,7 +166,7 @@ class RunTable(Sequence[R_co], Generic[R_co]):
 
         Raises:
             NotFound: No run has one of them.
-            InvalidInput: Nobody says what is best of one.
+            InvalidInput: Nobody says what is best of one, or none is given.
 
         Example:
             >>> import mlkit
@@ -165,12 +179,18 @@ class RunTable(Sequence[R_co], Generic[R_co]):
             [0.7, 0.8]
         """
         asked = dict.fromkeys(metrics) | modes
+        if not asked:
+            message = "There is no metric to weigh against others"
+            raise InvalidInput(message, hint="Write runs.pareto(auc='max', cost='min')")
+        columns = {metric: self._metric(metric) for metric in asked}
+        for metric, column in columns.items():
+            if column.null_count == len(column):
+                raise self._no_metric(metric)
         found = {metric: self._mode(metric, mode) for metric, mode in asked.items()}
         for metric, mode in found.items():
             if mode is None:
                 message = f"Nobody says whether a high or a low {metric} is better"
                 raise InvalidInput(message, hint=f"Write runs.pareto({metric}='max') or 'min'")
-        columns = {metric: self._metric(metric) for metric in found}
         return self._with(self._rows.take(pareto_rows(columns, found)))
 
     @property
@@ -205,6 +225,9 @@ class RunTable(Sequence[R_co], Generic[R_co]):
         Raises:
             NotFound: No run has the metric.
         """
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            message = f"n={n!r} is no number of runs"
+            raise InvalidInput(message, hint="Use a whole number from 1")
         best = self._mode(metric, mode) or "max"
         values = self._metric(metric)
         if values.null_count == len(values):
@@ -310,7 +333,8 @@ class RunTable(Sequence[R_co], Generic[R_co]):
     def _no_metric(self, metric: str) -> Exception:
         known = [name for name in self._seen.view.keys("metrics") if name != metric]
         message = f"None of {len(self):,} runs has a value of metric {metric!r}"
-        return NotFound(message, hint=near(metric, known))
+        bare = metric.removeprefix("metrics.") if isinstance(metric, str) else ""
+        return NotFound(message, hint=near(bare, known))
 
     def _mode(self, metric: str, mode: Mode | None) -> Mode | None:
         """Give what is best of a metric: what the caller says, else what the runs agree on."""

@@ -1,12 +1,14 @@
 """The verbs that find runs: by a filter, by SQL, and the tables that make both fast."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import now_ns
 from mlkit._core.masking import mask_text
 from mlkit.display.progress import Progress
+from mlkit.errors import InvalidInput, NotFound
 from mlkit.store.rooms import Rooms
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from mlkit.index.run_index import Seen
     from mlkit.query.expressions import Expression
     from mlkit.query.frame import Frame
+    from mlkit.query.ordering import OrderBy
     from mlkit.query.runs import RunTable
     from mlkit.tracking.reading import Run
 
@@ -28,8 +31,8 @@ class Searching(Rooms):
         self,
         filter: "str | Expression" = "",  # noqa: A002 - the field's word for it
         *,
-        experiment: str | None = None,
-        order_by: str | Sequence[str] = "-started",
+        experiment: str | Collection[str] | None = None,
+        order_by: "OrderBy" = "-started",
         limit: int | None = None,
         deleted: bool = False,
     ) -> "RunTable[Run]":
@@ -38,36 +41,58 @@ class Searching(Rooms):
         Args:
             filter: Such as `metrics.auc > 0.8 and params.depth in (4, 6)`, or an expression such
                 as `mlkit.metric("auc") > 0.8`; everything by default.
-            experiment: Only runs of this experiment; `vision/` means all beneath it. By default
-                those of all experiments that aren't archived.
-            order_by: One or several keys, `-` before one for falling; the newest first by default.
+            experiment: Only runs of this experiment, or of these, by any name that it had;
+                `vision/` means all beneath it. By default those of all experiments that aren't
+                archived, or of all where the filter asks for the field `experiment`.
+            order_by: One or several keys, `-` before one for falling, as text or such as
+                `-mlkit.metric("auc")`; the newest first by default.
             limit: At most so many.
             deleted: Those that were deleted, instead of all others.
 
         Raises:
-            FilterSyntax: The filter can't be read; the message points at the place.
+            FilterSyntax: The filter or an order can't be read; or nothing holds for it, and
+                something in it looks like a mistake. The message points at the place.
+            NotFound: Nothing is found, and the name of an experiment looks like a slip of another.
+            InvalidInput: An experiment is no name, or the limit no number of runs.
         """
         from mlkit.query.search import search
 
         naming = self.experiments.naming()
-        named = None if experiment is None else naming.current(mask_text(experiment))
-        archived = {naming.current(carried) for carried in naming.archived_names()}
-        return self._index.trying(
+        named = None if experiment is None else list(map(mask_text, _names(experiment)))
+        found = self._index.trying(
             lambda seen: search(
                 seen,
-                self.runs.open,
+                partial(self.runs.open, called=naming.current),
                 filter,
-                experiment=named,
-                hidden=archived,
+                experiments=None if named is None else set(map(naming.current, named)),
+                hidden=set(map(naming.current, naming.archived_names())),
                 deleted=deleted,
                 order_by=order_by,
                 limit=limit,
                 clock=now_ns,
             )
         )
+        if named and not found and limit != 0:
+            self._refuse_slips(named)
+        return found
+
+    def _refuse_slips(self, experiments: Collection[str]) -> None:
+        """Raise when the name of an experiment looks like a slip of one that is there."""
+        from mlkit.query.slips import slip
+
+        known = [one.name for one in self.experiments.all()]
+        known += [carried for name in known for carried in self.experiments.naming().carried(name)]
+        for name in experiments:
+            meant = slip(name.rstrip("/"), known)
+            if meant:
+                message = f"There is no experiment {name!r}"
+                raise NotFound(message, hint=f"Did you mean {meant!r}?")
 
     def sql(self, query: str, values: Sequence[Any] | Mapping[str, Any] | None = None) -> "Frame":
         """Give what a query in SQL finds, in DuckDB's dialect.
+
+        Runs that were deleted, and those of archived experiments, are left out, as in
+        `search_runs`.
 
         Args:
             query: Over the tables `runs` (as `RunTable.to_arrow` has them), `metrics` (`run_id`,
@@ -96,9 +121,12 @@ class Searching(Rooms):
         from mlkit.query.sql import run_sql
         from mlkit.store.sql_tables import sql_tables
 
+        naming = self.experiments.naming()
+        archived = set(map(naming.current, naming.archived_names()))
+
         def answer(seen: "Seen") -> "Frame":
             with ExitStack() as open_files:
-                shown = search(seen, self.runs.open)
+                shown = search(seen, self.runs.open, hidden=archived)
                 tables = sql_tables(
                     seen,
                     shown,
@@ -134,3 +162,12 @@ class Searching(Rooms):
         """Make the tables anew from the run folders, whatever they hold; see `compact`."""
         with Progress("reindex", show=progress) as line:
             return self._index.reindex(line)
+
+
+def _names(experiment: object) -> list[str]:
+    """Give the names of experiments that were asked for."""
+    names = [experiment] if isinstance(experiment, str) else experiment
+    if isinstance(names, Collection) and names and all(one and isinstance(one, str) for one in names):
+        return list(names)
+    message = f"{experiment!r} names no experiment"
+    raise InvalidInput(message, hint="Write experiment='flights', or ['flights', 'weather']")

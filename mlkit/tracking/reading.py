@@ -59,6 +59,7 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
         clock: Clock,
         files: Mapping[str, int] | None = None,
         points: "Callable[[str, str], pa.Table | None] | None" = None,
+        called: Callable[[str], str] | None = None,
     ) -> None:
         self.id = run_id
         self._storage = storage
@@ -67,6 +68,7 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
         self._folder = f"runs/{run_id}"
         self._listed = files
         self._points = points
+        self._called = called
 
     # What it was
 
@@ -77,7 +79,12 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
 
     @property
     def experiment(self) -> str:
-        """The experiment that it was started in; `store.experiments` knows later names."""
+        """The experiment that it belongs to, as that is called now."""
+        return self.carried if self._called is None else self._called(self.carried)
+
+    @property
+    def carried(self) -> str:
+        """The name of the experiment that it was started in, as it was called then."""
         return str(self._head["experiment"])
 
     @property

@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from mlkit._core.codec import encode_document
@@ -141,8 +142,14 @@ class Runs:
         message = f"There is no run {run_id!r} among {len(self):,}"
         raise NotFound(message, hint="store.search_runs() lists them, the newest first")
 
-    def open(self, run_id: str) -> Run:
-        """Give a run by its whole id, without looking whether it is there."""
+    def open(self, run_id: str, called: Callable[[str], str] | None = None) -> Run:
+        """Give a run by its whole id, without looking whether it is there.
+
+        Args:
+            run_id: The id.
+            called: Gives what an experiment is called now; looked up when it is first asked for
+                by default.
+        """
         around = self._around
         return Run(
             run_id,
@@ -150,6 +157,7 @@ class Runs:
             blobs=around.blobs,
             clock=around.clock,
             points=around.points,
+            called=called or self._called(),
         )
 
     def as_it_lies(self, run_id: str, files: Mapping[str, int] | None = None) -> Run:
@@ -159,10 +167,7 @@ class Runs:
             run_id: The id.
             files: The files of its folder with their sizes, where they are known.
         """
-        around = self._around
-        return Run(
-            run_id, storage=around.storage, blobs=around.blobs, clock=around.clock, files=files
-        )
+        return self._listed(run_id, files)
 
     def ids(self) -> list[str]:
         """Give the ids of all runs, the oldest first."""
@@ -180,7 +185,11 @@ class Runs:
         yield from verify_run(folder, files, storage=storage)
 
     def __iter__(self) -> Iterator[Run]:
-        """Give all runs that have begun, the oldest first, from one listing of the store."""
+        """Give all runs that have begun, the oldest first, from one listing of the store.
+
+        Deleted runs are among them, and so are those of archived experiments.
+        """
+        called = self._called()
         folders: dict[str, dict[str, int]] = {}
         for entry in self._around.storage.list(_FOLDER):
             _, run_id, name = entry.path.split("/", 2)
@@ -188,7 +197,7 @@ class Runs:
                 folders.setdefault(run_id, {})[name] = entry.size
         for run_id in sorted(folders):
             if "run.json" in folders[run_id]:  # else its first segment came before it
-                yield self.as_it_lies(run_id, folders[run_id])
+                yield self._listed(run_id, folders[run_id], called)
 
     def readable(self, experiment: str | None = None, *, deleted: bool = False) -> Iterator[Run]:
         """Give the runs that can be read, the oldest first; a warning names those that can't.
@@ -202,7 +211,7 @@ class Runs:
         damaged = []
         for run in self:
             try:
-                if wanted is not None and run.experiment not in wanted:
+                if wanted is not None and run.carried not in wanted:
                     continue
                 if not deleted and run.deleted_at is not None:
                     continue
@@ -223,11 +232,32 @@ class Runs:
         """Give how many runs carry the name of which experiment, without deleted ones."""
         counts: dict[str, int] = {}
         for run in self.readable():
-            counts[run.experiment] = counts.get(run.experiment, 0) + 1
+            counts[run.carried] = counts.get(run.carried, 0) + 1
         return counts
 
     def __len__(self) -> int:
         return len(self.ids())
+
+    def _listed(
+        self,
+        run_id: str,
+        files: Mapping[str, int] | None,
+        called: Callable[[str], str] | None = None,
+    ) -> Run:
+        around = self._around
+        return Run(
+            run_id,
+            storage=around.storage,
+            blobs=around.blobs,
+            clock=around.clock,
+            files=files,
+            called=called,
+        )
+
+    def _called(self) -> Callable[[str], str]:
+        """Give what says how experiments are called now, looked up once, when it is first asked."""
+        naming = cache(lambda: self._around.experiments().naming())
+        return lambda carried: naming().current(carried)
 
     def _begun(self, beginning: Beginning, wish: Wish, *, durable: bool) -> ActiveRun:
         """Give the run that a start means: a new one, an earlier one, or a part in another's."""

@@ -207,3 +207,75 @@ def test_what_a_store_holds_cannot_steer_the_terminal(ask, store, arguments):
     out = ask(*(argument.format("plain") for argument in arguments)).out
     assert r"\x1b[31mred\x9b\u202e[bold]" in out
     assert "\x1b" not in out
+
+
+@pytest.fixture
+def many(store):
+    for n in range(25):
+        with store.start_run("flights") as run:
+            run.log_params(depth=n % 2, n=n)
+    return store
+
+
+@pytest.mark.parametrize("arguments", [("ls", "flights"), ("search",)])
+def test_json_has_all_runs_unless_a_limit_is_given(ask, many, arguments):
+    assert len(ask(*arguments, "--json").json) == 25
+    assert len(ask(*arguments, "--json", "--limit", 20).json) == 20
+    answer = ask(*arguments)
+    assert len(answer.out.splitlines()) == 22
+    assert answer.err == "… and 5 more runs; --limit shows more\n"
+
+
+def test_runs_are_ordered_by_several_keys(ask, many):
+    order = ("--order-by", "-params.depth", "--order-by", "params.n")
+    found = [row["params"] for row in ask("search", *order, "--json").json]
+    assert [one["n"] for one in found] == [*range(1, 25, 2), *range(0, 25, 2)]
+    assert ask("search", *order).out.split()[3] == "params.depth"
+
+
+def test_runs_of_several_experiments_are_searched(ask, runs):
+    asked = ("--experiment", "flights", "--experiment", "weather")
+    assert len(ask("search", *asked, "--json").json) == 3
+    assert "Did you mean 'weather'" in ask("search", "--experiment", "waether").err
+
+
+def test_a_renamed_experiment_is_called_by_its_present_name(ask, store, runs):
+    store.experiments["flights"].rename("delays")
+    for arguments in (("ls", "flights"), ("search", "experiment = 'flights'")):
+        assert {row["experiment"] for row in ask(*arguments, "--json").json} == {"delays"}
+    assert ask("show", runs[0].id, "--json").json["experiment"] == "delays"
+
+
+def test_deleted_runs_are_listed_when_they_are_asked_for_and_shown_as_such(ask, store, runs):
+    store.run(runs[0].id).delete()
+    for arguments in (("ls",), ("ls", "flights"), ("search",)):
+        assert [row["id"] for row in ask(*arguments, "--deleted", "--json").json] == [runs[0].id]
+    assert ask("ls", "weather", "--deleted", "--json").json == []
+    assert ask("ls", "weather", "--deleted").err == "No run is deleted.\n"
+    shown = ask("show", runs[0].id)
+    assert "deleted at" in shown.out
+    assert "restore() undoes it" in shown.err
+    assert ask("show", runs[0].id, "--json").json["deleted_at"]
+    assert ask("show", runs[1].id, "--json").json["deleted_at"] is None
+
+
+def test_an_experiment_without_runs_that_are_shown_is_no_unknown_one(ask, store, runs):
+    store.experiments["weather"].describe("rain")
+    store.run(runs[2].id).delete()
+    answer = ask("ls", "weather", "--json")
+    assert (answer.code, answer.json) == (0, [])
+    assert ask("ls", "weather").err == "There are no runs of it.\n"
+
+
+def test_archived_experiments_are_listed_when_they_are_asked_for(ask, store, runs):
+    assert ask("ls", "--archived").err == "No experiment is archived.\n"
+    store.experiments["weather"].archive()
+    assert [row["experiment"] for row in ask("ls", "--json").json] == ["flights"]
+    assert [row["experiment"] for row in ask("ls", "--archived", "--json").json] == ["weather"]
+    assert ask("ls", "flights", "--archived").code == USAGE
+
+
+def test_advice_on_an_unknown_run_is_for_the_shell(ask, runs):
+    assert ask("show", "nosuch").err == (
+        "mlkit: There is no run 'nosuch' among 3. mlkit search lists them, the newest first\n"
+    )

@@ -566,19 +566,19 @@ def test_a_filter_says_which_fields_it_names():
 def test_a_slip_in_a_key_is_an_error_that_points_at_it(columns_of, make_run):
     columns = columns_of([make_run(params={"opts": {"c.d": "x"}}, summary={"auc": 1.0})])
     with pytest.raises(FilterSyntax) as caught:
-        Filter.of("params.depth = 4 and max(metrics.acu) > 0", now=0).check_keys(columns)
+        Filter.of("params.depth = 4 and max(metrics.acu) > 0", now=0).found(columns)
     assert str(caught.value).split("\n") == [
         "No run has metrics.acu (column 22). Did you mean 'metrics.auc'?",
         "  params.depth = 4 and max(metrics.acu) > 0",
         "                       ^",
     ]
     with pytest.raises(FilterSyntax, match=r"Did you mean 'params\.opts\.c\.d'"):
-        Filter.of("params.Opts.c.d = 'x'", now=0).check_keys(columns)
+        Filter.of("params.Opts.c.d = 'x'", now=0).found(columns)
 
 
 @pytest.mark.parametrize("text", ["metrics.acu is null", "metrics.new > 1", "status = 'LOST'"])
 def test_a_key_that_is_merely_new_is_no_slip(columns_of, make_run, text):
-    Filter.of(text, now=0).check_keys(columns_of([make_run(summary={"auc": 1.0})]))
+    Filter.of(text, now=0).found(columns_of([make_run(summary={"auc": 1.0})]))
 
 
 @pytest.mark.parametrize(

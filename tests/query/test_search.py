@@ -47,7 +47,7 @@ def test_an_expression_keeps_what_it_means(runs):
 
 
 def test_an_experiment_narrows_the_search(runs):
-    assert ids(runs, experiment="weather") == "d"
+    assert ids(runs, experiments=["weather"]) == "d"
 
 
 def test_times_in_a_filter_count_from_the_clock(runs):
