@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field, frozen
 
 from mlkit.errors import Corrupt
+from mlkit.index.arrays import array_of
 from mlkit.index.folded import FoldedTable
 
 if TYPE_CHECKING:
@@ -66,11 +67,11 @@ class Divider:
 
         present = ids
         if changed:
-            marked = pa.array(sorted(changed), pa.string())
+            marked = array_of(sorted(changed), pa.string())
             present = ids.filter(pc.invert(pc.is_in(ids, value_set=marked)))
         adds = list(self.table.snapshot.files.values())
         held = [self.table.run_ids(add) for add in adds]
-        folded = pa.concat_arrays([pa.array([], pa.string()), *held])
+        folded = pa.concat_arrays([array_of([], pa.string()), *held])
         known = pc.is_in(ids, value_set=folded)
         if present is not ids:
             known = pc.and_(known, pc.is_in(ids, value_set=present))

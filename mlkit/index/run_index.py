@@ -129,10 +129,10 @@ class RunIndex:
             ]
         files = cache(self._look) if tables else _no_files
         series = Series(files, live, self.storage)
-        rows = RowsPart([one.row for one in live.values()])
+        rows = [RowsPart([one.row for one in live.values()])] if live else []
         if self.foldable and tables:
             self._background.consider(sum(one.ended for one in live.values()))
-        return Seen(View([*parts, rows], series.summary, self.naming()), series)
+        return Seen(View([*parts, *rows], series.summary, self.naming()), series)
 
     def trying(self, work: Callable[[Seen], T]) -> T:
         """Do work on the runs as they stand now; without the tables where those are damaged.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define, field
 
+from mlkit.index.arrays import array_of
 from mlkit.index.naming import KINDS, escaped, unescaped
 from mlkit.index.parts import Part
 from mlkit.index.runs_schema import OVERFLOW, decode_overflow, fixed_fields, kind_type
@@ -160,7 +161,7 @@ class View:
         for chunk in self.carried.chunks:
             encoded = chunk.dictionary_encode()
             names = [self.current(name) for name in encoded.dictionary.to_pylist()]
-            chunks.append(pa.array(names, pa.string()).take(encoded.indices))
+            chunks.append(array_of(names, pa.string()).take(encoded.indices))
         return pa.chunked_array(chunks, pa.string())
 
     def _column(self, name: str, kind: "pa.DataType") -> "pa.ChunkedArray":

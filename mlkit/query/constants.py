@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlkit.index.arrays import array_of, certain, scalar_of
 from mlkit.query.scalars import ORDERS, compare, equal, type_of
 from mlkit.query.syntax import Constant, Operator
 
@@ -55,9 +56,7 @@ def compared(kind: str, column: "pa.ChunkedArray", sign: Operator, constant: Con
         return _ints(column, sign, constant)
     if kind == "float" and not isinstance(constant, str):
         return _floats(column, sign, constant)
-    import pyarrow as pa
-
-    return kernel(sign)(column, pa.scalar(constant, column.type))
+    return kernel(sign)(column, scalar_of(constant, column.type))
 
 
 def among(kind: str, column: "pa.ChunkedArray", constants: Sequence[Constant]) -> Any:
@@ -84,10 +83,10 @@ def among(kind: str, column: "pa.ChunkedArray", constants: Sequence[Constant]) -
         same = [one for one in whole if -_INT64 <= one < _INT64]
     elif kind == "float":
         same = [value for one in same for value in _same_floats(one)]
-    found = pc.is_in(column, value_set=pa.array(same, column.type))
+    found = pc.is_in(column, value_set=array_of(same, column.type))
     if kind == "float" and any(one != one for one in same):  # noqa: PLR0124 - there are many NaN
-        found = pc.or_(found, pc.fill_null(pc.is_nan(column), False))  # noqa: FBT003
-    return pc.if_else(pc.is_valid(column), found, None)
+        found = pc.or_(found, certain(pc.is_nan(column)))
+    return pc.if_else(pc.is_valid(column), found, scalar_of(None, pa.bool_()))
 
 
 def unlike(column: "pa.ChunkedArray", sign: Operator) -> Any:
@@ -109,7 +108,8 @@ def _always(column: "pa.ChunkedArray", *, answer: bool) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    return pc.if_else(pc.is_valid(column), pa.scalar(answer), pa.scalar(None, pa.bool_()))
+    said, nothing = (scalar_of(one, pa.bool_()) for one in (answer, None))
+    return pc.if_else(pc.is_valid(column), said, nothing)
 
 
 def _ints(column: "pa.ChunkedArray", sign: Operator, constant: float) -> Any:
@@ -122,7 +122,7 @@ def _ints(column: "pa.ChunkedArray", sign: Operator, constant: float) -> Any:
         constant, sign = (math.floor(constant), "<=") if down else (math.ceil(constant), ">=")
     if not _is_finite(constant) or not -_INT64 <= constant < _INT64:
         return _always(column, answer=compare(0, sign, constant) is True)
-    return kernel(sign)(column, pa.scalar(int(constant), pa.int64()))
+    return kernel(sign)(column, scalar_of(int(constant), pa.int64()))
 
 
 def _floats(column: "pa.ChunkedArray", sign: Operator, constant: float) -> Any:
@@ -142,7 +142,7 @@ def _floats(column: "pa.ChunkedArray", sign: Operator, constant: float) -> Any:
         below: Operator = "<" if above else "<="
         beyond: Operator = ">=" if above else ">"
         sign = below if sign in ("<", "<=") else beyond
-    return kernel(sign)(column, pa.scalar(near, pa.float64()))
+    return kernel(sign)(column, scalar_of(near, pa.float64()))
 
 
 def _is_finite(constant: float) -> bool:

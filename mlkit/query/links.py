@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from mlkit._core.names import parse_reference
+from mlkit.index.arrays import certain
 from mlkit.query.fields import RunColumns
 from mlkit.query.patterns import like
 from mlkit.query.syntax import Constant, Field, Operator
@@ -67,7 +68,7 @@ class Links:
         asked = [_meant(str(constant)) for constant in constants]
 
         def meant(refs: "pa.Array", digests: "pa.Array") -> Any:
-            found = pc.fill_null(pc.is_null(refs), False)  # noqa: FBT003
+            found = certain(pc.is_null(refs))
             for one in asked:
                 found = pc.or_(found, one(refs, digests))
             return found
@@ -102,7 +103,7 @@ def _any_link(column: "pa.ListArray", kind: str | None, asked: Asked | None) -> 
         meant = pc.and_(meant, pc.equal(pc.struct_field(links, "kind"), kind))
     if asked is not None:
         meant = pc.and_(meant, asked(refs, digests))
-    counts = pc.cumulative_sum(pc.fill_null(meant, False).cast(pa.int64()))  # noqa: FBT003
+    counts = pc.cumulative_sum(certain(meant).cast(pa.int64()))
     before = pa.concat_arrays([pa.array([0], pa.int64()), counts])
     starts, ends = column.offsets[:-1], column.offsets[1:]
     found = pc.greater(pc.subtract(before.take(ends), before.take(starts)), 0)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from mlkit._core.codec import decode_value
+from mlkit.index.arrays import certain
 from mlkit.query.constants import TYPES, among, compared, kernel, unknown, unlike
 from mlkit.query.fields import RunColumns, kind_of
 from mlkit.query.patterns import like
@@ -43,7 +44,7 @@ class Values:
 
         masks = [pc.is_valid(column) for column in self.columns.values()]
         if not masks:
-            return pc.fill_null(unknown(self.length), False)  # noqa: FBT003 - what nulls become
+            return certain(unknown(self.length))
         found = masks[0]
         for mask in masks[1:]:
             found = pc.or_(found, mask)
