@@ -61,7 +61,7 @@ def decode_checkpoint(data: bytes, version: int, where: str) -> Snapshot:
 
     try:
         _check_seal(data)
-        table = pq.ParquetFile(pa.BufferReader(data)).read()
+        table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
         files, removed, metadata = {}, {}, None
         for row in table.to_pylist():
             if row.get("protocol") is not None:

@@ -6,7 +6,7 @@ footer, where Parquet lets anything lie and other readers don't look.
 """
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -78,8 +78,19 @@ def seal(sink: io.BytesIO) -> int:
     return len(digests) + length
 
 
+def leaves_of(schema: "pa.Schema") -> dict[str, range]:
+    """Give the numbers of the columns of Parquet that hold each column of a file."""
+    leaves = {}
+    first = 0
+    for field in schema:
+        count = _leaves(field.type)
+        leaves[field.name] = range(first, first + count)
+        first += count
+    return leaves
+
+
 def chunks_of(
-    tail: bytes, metadata: "pq.FileMetaData", groups: Iterable[int], columns: Iterable[str]
+    tail: bytes, metadata: "pq.FileMetaData", groups: Iterable[int], leaves: Collection[int]
 ) -> list[Chunk]:
     """Give the chunks of some columns in some row groups.
 
@@ -87,88 +98,54 @@ def chunks_of(
         tail: Digests and footer of a file.
         metadata: What the footer says.
         groups: The numbers of the row groups.
-        columns: The names of columns that the file has.
+        leaves: The numbers of the columns of Parquet.
     """
-    leaves: dict[str, list[int]] = {}
-    first = 0
-    for field in metadata.schema.to_arrow_schema():
-        count = _leaves(field.type)
-        leaves[field.name] = list(range(first, first + count))
-        first += count
-    wanted = [leaf for name in columns for leaf in leaves[name]]
     found = []
     for group in groups:
-        for leaf in wanted:
+        for leaf in leaves:
             at = (group * metadata.num_columns + leaf) * _DIGEST
             found.append(Chunk(*_span(metadata, group, leaf), tail[at : at + _DIGEST]))
     return found
 
 
-def read_chunks(read: Callable[[int, int], bytes], chunks: Sequence[Chunk]) -> "Chunks":
+def read_chunks(
+    read: Callable[[int, int], bytes], size: int, chunks: Sequence[Chunk]
+) -> "pa.Buffer":
     """Read chunks by few requests, and check each of them.
 
     Args:
         read: Gives the bytes from a start to an end.
+        size: How long the file is.
         chunks: Which.
+
+    Returns:
+        The file, in which only the chunks are filled in; of the rest no memory is used. It is
+        Arrow's own memory: what Arrow's threads must ask Python to release can end the process
+        when it exits at that moment.
 
     Raises:
         DamagedChunkError: One isn't what was written.
     """
+    import pyarrow as pa
+
     ordered = sorted(chunks, key=lambda chunk: chunk.start)
     breaks = [
         number
         for number, (one, other) in enumerate(pairwise(ordered), 1)
         if other.start - one.end > _HOLE
     ]
-    pieces: dict[int, memoryview] = {}
-    for start, stop in pairwise([0, *breaks, len(ordered)]):
-        near = ordered[start:stop]
-        if near:
-            begin = near[0].start
-            data = memoryview(read(begin, max(chunk.end for chunk in near)))
-            for chunk in near:
-                piece = data[chunk.start - begin : chunk.end - begin]
-                chunk.check(piece)
-                pieces[chunk.start] = piece
-    return Chunks(pieces)
-
-
-class Chunks(io.RawIOBase):
-    """A file of which only some chunks are at hand.
-
-    Args:
-        pieces: Where each begins, and its bytes.
-    """
-
-    def __init__(self, pieces: dict[int, memoryview]) -> None:
-        self._pieces = pieces
-        self._end = max((at + len(piece) for at, piece in pieces.items()), default=0)
-        self._at = 0
-
-    def readable(self) -> bool:
-        """Tell that it can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Tell that it can be read from anywhere."""
-        return True
-
-    def tell(self) -> int:
-        """Give where it is read next."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a chunk; the end isn't known, and is where the last one ends."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._end}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        """Give bytes of the chunk that begins here; none where no chunk does."""
-        piece = self._pieces.get(self._at, memoryview(b""))
-        data = bytes(piece if size < 0 else piece[:size])
-        self._at += len(data)
-        return data
+    held = pa.allocate_buffer(size)
+    with memoryview(held).cast("B") as whole:
+        for first, last in pairwise([0, *breaks, len(ordered)]):
+            near = ordered[first:last]
+            if near:
+                start = near[0].start
+                data = memoryview(read(start, near[-1].end))
+                for chunk in near:
+                    piece = data[chunk.start - start : chunk.end - start]
+                    chunk.check(piece)
+                    whole[chunk.start : chunk.end] = piece
+    return held
 
 
 def _span(metadata: "pq.FileMetaData", group: int, column: int) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from mlkit._core.ids import token
 from mlkit.errors import Corrupt
 from mlkit.storage.protocol import Storage
 from mlkit.tables.actions import Add
-from mlkit.tables.chunks import DamagedChunkError, chunks_of, read_chunks, seal
+from mlkit.tables.chunks import DamagedChunkError, chunks_of, leaves_of, read_chunks, seal
 from mlkit.tables.statistics import statistics
 
 if TYPE_CHECKING:
@@ -155,14 +155,15 @@ class DataFile:
             for number in (range(metadata.num_row_groups) if groups is None else groups)
             if metadata.row_group(number).num_rows
         ]
-        chunks = chunks_of(self._tail, metadata, among, wanted)
+        leaves = [leaf for name in wanted for leaf in self._leaves[name]]
+        chunks = chunks_of(self._tail, metadata, among, leaves)
         try:
-            source = read_chunks(self._range, chunks)
+            held = read_chunks(self._range, self.add.size, chunks)
         except DamagedChunkError as error:
             raise self._damaged(str(error)) from error
         try:
             file = pq.ParquetFile(
-                pa.PythonFile(source, mode="r"),
+                pa.BufferReader(held),
                 metadata=metadata,
                 read_dictionary=list(dictionaries),
                 pre_buffer=False,
@@ -181,6 +182,10 @@ class DataFile:
             if seen is None or not seen.has_min_max or (seen.min <= high and low <= seen.max):
                 found.append(number)
         return found
+
+    @cached_property
+    def _leaves(self) -> dict[str, range]:
+        return leaves_of(self.schema)
 
     @cached_property
     def _tail(self) -> bytes:

@@ -1,5 +1,8 @@
 """Promise: no bit of a table's files can turn without being found, unless nothing changes by it."""
 
+import subprocess
+import sys
+
 import pytest
 
 from mlkit.errors import Corrupt, MlkitError, NotFound, StorageFault
@@ -144,3 +147,23 @@ def test_no_columns_and_no_groups_are_no_rows_of_nothing(table, rows):
     assert file.read([], groups=[]).num_rows == 0
     empty = table.file(table.write(rows.slice(0, 0)))
     assert empty.read(rows.column_names).num_rows == 0
+
+
+READS = """
+import sys
+import pyarrow as pa
+from mlkit.storage.local import LocalStorage
+from mlkit.tables.delta_table import DeltaTable
+
+table = DeltaTable(LocalStorage(sys.argv[1]), "t", clock=lambda: 0)
+rows = pa.table({f"c{number}": ["x"] * 8 for number in range(1500)})
+table.file(table.write(rows)).read(rows.column_names)
+"""
+
+
+def test_a_program_that_exits_right_after_reading_exits_cleanly(tmp_path):
+    for _ in range(8):  # Arrow's threads may still be letting go of what was read
+        done = subprocess.run(
+            [sys.executable, "-c", READS, tmp_path], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
