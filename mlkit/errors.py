@@ -72,6 +72,8 @@ class MlkitError(Exception):
     def __str__(self) -> str:
         if not self.hint:
             return self.message
+        if "\n" in self.message:  # it may end in a picture, which nothing stands behind
+            return f"{self.message}\n{self.hint}"
         return f"{self.message}{'' if self.message.endswith(('.', '?', '!')) else '.'} {self.hint}"
 
     def __reduce__(self) -> tuple[Any, ...]:

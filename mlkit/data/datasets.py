@@ -85,6 +85,9 @@ class Dataset:
             ) from None
         return DatasetVersion.from_document(self.name, document, self._reader)
 
+    def __iter__(self) -> Iterator[DatasetVersion]:
+        return iter(self.versions())
+
     def __len__(self) -> int:
         return len(self.numbers())
 

@@ -154,6 +154,15 @@ LINKS = ("dataset", "model", "input", "output")
 
 _KINDS = {"status": "status", "started": "time", "ended": "time", "duration": "span"}
 _ALIASES = {"id": "run_id", "parent_id": "parent", "started_at": "started", "ended_at": "ended"}
+_OTHER_MAPS = {
+    "config": "params", "parameters": "params", "hparams": "params", "hyperparameters": "params",
+    "summary": "metrics", "labels": "tags",
+}  # fmt: skip
+_OTHER_NAMES = {
+    "start_time": "started", "created": "started", "created_at": "started", "end_time": "ended",
+    "run_name": "name", "state": "status", "user_id": "user", "group": "experiment",
+    "experiment_name": "experiment",
+}  # fmt: skip
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ms|s|m|h|d|w))+")
 _SPAN_PART = re.compile(r"([0-9.]+)(ms|s|m|h|d|w)")
@@ -187,11 +196,18 @@ def near_field(word: str, keys: Mapping[str, Sequence[str]] | None = None) -> st
         ("Did you mean 'metrics.auc'?", "Did you mean 'status'?")
     """
     name, dot, key = word.partition(".")
+    if dot and name.lower() in _OTHER_MAPS:
+        return f"Did you mean {f'{_OTHER_MAPS[name.lower()]}.{key}'!r}?"
+    if dot and name.lower().rstrip("s") == "attribute":
+        meant = _OTHER_NAMES.get(key, key)
+        return f"Write {meant}" if field_of(meant) else near_field(meant, keys)
     if dot:
         meant = near(name.lower(), MAPS)
         return meant.replace("'?", f".{key}'?") or f"Keys are of {', '.join(MAPS)}"
     if name in MAPS:
         return f"Write {name}.<key>"
+    if word in _OTHER_NAMES:
+        return f"Did you mean {_OTHER_NAMES[word]!r}?"
     homes = [f"{home}.{word}" for home, held in (keys or {}).items() if word in held]
     if homes:
         return f"Did you mean {homes[0]!r}?"

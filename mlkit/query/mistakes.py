@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from mlkit._core.slips import slip
 from mlkit.errors import FilterSyntax
 from mlkit.query.constants import TYPES
 from mlkit.query.fields import RunColumns
 from mlkit.query.parser import Keys
 from mlkit.query.scalars import type_of
-from mlkit.query.slips import slip
 from mlkit.query.syntax import (
     MAPS,
     Between,

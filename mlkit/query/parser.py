@@ -218,6 +218,9 @@ class _Parser:
             return Between(left, low, self._end_of(left), negated)
         if self._take("like"):
             return Like(left, self._pattern(left), negated)
+        if self._peek().kind == "word" and self._peek().value.lower() in ("ilike", "contains"):
+            hint = "like asks of the whole text, case and all: like '%word%'"
+            self._fail(self._peek(), f"There is no {self._peek().value}", hint)
         if negated or not self._take("is"):
             what = "in, between or like" if negated else "an operator such as =, >, in or like"
             self._fail(self._peek(), f"Expected {what}", self._found())
@@ -293,8 +296,9 @@ class _Parser:
         if word in constants:
             self._advance()
             return Literal(constants[word], token.at)
-        if word == "null":
-            self._fail(token, "Nothing compares with null", "Write is null or is not null")
+        if word in ("null", "none") and expected == _VALUE:
+            what = f"Nothing compares with {token.value}"
+            self._fail(token, what, "Write is null or is not null")
         if word in _WORDS:
             self._fail(token, f"Expected {expected}", self._found())
         return self._field(is_value=expected == _VALUE)

@@ -12,6 +12,7 @@ from mlkit.display.table import html_table
 from mlkit.errors import InvalidInput, NotFound
 from mlkit.index.live import each
 from mlkit.index.run_index import Seen
+from mlkit.query.bulk import BulkVerbs
 from mlkit.query.columns import runs_to_arrow
 from mlkit.query.comparison import Comparison
 from mlkit.query.fields import RunLike
@@ -19,6 +20,7 @@ from mlkit.query.filter import Filter
 from mlkit.query.frame import Frame, fitting, more, rows_of, table_to_pandas, table_to_polars
 from mlkit.query.grouping import Groups
 from mlkit.query.leaderboard import leaderboard
+from mlkit.query.metric_points import keyed, metric_names
 from mlkit.query.mistakes import with_keys
 from mlkit.query.ordering import order_rows
 from mlkit.query.pareto import pareto_rows
@@ -36,7 +38,7 @@ R_co = TypeVar("R_co", bound=RunLike, covariant=True)
 Mode = Literal["max", "min"]
 
 
-class RunTable(Sequence[R_co], Generic[R_co]):
+class RunTable(BulkVerbs, Sequence[R_co], Generic[R_co]):
     """Runs in an order, as they stood when they were looked for.
 
     It knows how many there are; columns are read when they are asked for, and runs when they are
@@ -245,31 +247,31 @@ class RunTable(Sequence[R_co], Generic[R_co]):
         names = [run.name or label for run, label in zip(runs, labels, strict=True)]
         return Comparison.of(runs, names)
 
-    def metrics(self, key: str, *, points: int | None = None) -> "pa.Table":
+    def metrics(self, key: str | Sequence[str], *, points: int | None = None) -> "pa.Table":
         """Give the points of a metric of all the runs in one table; none is left out.
 
         Args:
-            key: The metric.
+            key: The metric, or a list of several.
             points: Give about so many points of each run instead: means over stretches of its
                 points, with the extremes of each, so that a peak isn't lost.
 
         Returns:
             Columns `run_id`, `step` (int64, or float64 when some step is no whole number), `time`
             (UTC, ns) and `value` (float64): the runs in their order, of each its points in that of
-            time. With `points` also `min`, `max` and `count` of each stretch; its step and time
+            time. Of a list there is a column `key` after the first, and one metric comes after
+            another. With `points` also `min`, `max` and `count` of each stretch; its step and time
             are those of its last point.
 
         Raises:
-            NotFound: No run has the metric; near names are suggested.
-            InvalidInput: `points` is no number from 1.
+            NotFound: No run has the metric, or one of them; near names are suggested.
+            InvalidInput: `points` is no number from 1, or the key is no name.
         """
         if points is not None and (not isinstance(points, int) or points < 1):
             message = f"points={points!r} is no number of points"
             raise InvalidInput(message, hint="Use a whole number from 1, or None for all")
-        found = self._seen.series.points(key, self._ids)
-        if not found.num_rows:
-            raise self._no_metric(key)
-        return found if points is None else resampled(found, points)
+        if isinstance(key, str):
+            return self._points(key, points)
+        return keyed({one: self._points(one, points) for one in metric_names(key)})
 
     # As other things
 
@@ -311,6 +313,9 @@ class RunTable(Sequence[R_co], Generic[R_co]):
         _ = run.params
         return run
 
+    def _editable(self, run_id: str) -> R_co:
+        return self._open(run_id)
+
     @cached_property
     def _ids(self) -> "pa.Array":
         return self._seen.view.fixed("run_id").take(self._rows).combine_chunks()
@@ -329,6 +334,12 @@ class RunTable(Sequence[R_co], Generic[R_co]):
         if column is None:
             return pa.chunked_array([pa.nulls(len(self), pa.float64())])
         return column.take(self._rows)
+
+    def _points(self, key: str, points: int | None) -> "pa.Table":
+        found = self._seen.series.points(key, self._ids)
+        if not found.num_rows:
+            raise self._no_metric(key)
+        return found if points is None else resampled(found, points)
 
     def _no_metric(self, metric: str) -> Exception:
         known = [name for name in self._seen.view.keys("metrics") if name != metric]

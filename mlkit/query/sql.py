@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,9 @@ _NAME = re.compile(
     | "(?P<quoted>(?:[^"]|"")*)" | (?P<bare>\w+)""",
     re.VERBOSE | re.DOTALL,
 )
+
+_NO_TABLE = re.compile(r"Table with name .* does not exist")
+_NO_QUOTES = re.compile(r'Referenced table "(?:params|metrics|tags)" not found')
 
 Source = Callable[["duckdb.DuckDBPyConnection"], None]
 """Makes a table or view in a database in memory."""
@@ -39,6 +42,9 @@ def run_sql(
         InvalidInput: The query can't be run; the message says where and why.
         MissingExtra: DuckDB isn't installed.
     """
+    if not isinstance(query, str):
+        message = f"A query is text, not {type(query).__name__}"
+        raise InvalidInput(message, hint="Write store.sql('select * from runs')")
     duckdb = require("duckdb", "sql")
     with duckdb.connect(":memory:") as database:
         database.execute("SET python_enable_replacements = false")  # no variable is a table
@@ -52,8 +58,7 @@ def run_sql(
             table = None if answer is None else answer.to_arrow_table()
         except (duckdb.Error, UnicodeEncodeError) as error:
             message = f"The query can't be run: {error}"
-            hint = f"There are the tables {', '.join(sources)}"
-            raise InvalidInput(message, hint=hint) from error
+            raise InvalidInput(message, hint=_hint(str(error), sources)) from error
         except RuntimeError as error:
             if isinstance(error.__cause__, KeyboardInterrupt):  # DuckDB makes one of the other
                 raise KeyboardInterrupt from error
@@ -62,6 +67,15 @@ def run_sql(
         message = f"There is no query in {query!r}"
         raise InvalidInput(message, hint="Write store.sql('select * from runs')")
     return Frame(table.rename_columns(_unlike(table.column_names)))
+
+
+def _hint(said: str, tables: Iterable[str]) -> str:
+    """Give the next step after what DuckDB said."""
+    if _NO_TABLE.search(said):
+        return f"There are the tables {', '.join(tables)}"
+    if _NO_QUOTES.search(said):
+        return 'Names with dots stand in double quotes: "metrics.auc"'
+    return ""
 
 
 def told_apart(names: Sequence[str]) -> list[str]:

@@ -24,6 +24,13 @@ _TOKEN = re.compile(
 )
 
 
+_JOINS = re.compile(r"&&?|\|\|?|!")
+_JOIN_WORDS = {"&": "and", "|": "or", "!": "not"}
+_SUBSCRIPT = re.compile(
+    r"(?P<home>metrics|params|tags)\s*(?P<bracket>\[)\s*(['\"]?)(?P<key>[^'\"\]`]+)\3\s*\]"
+)
+
+
 @frozen
 class Token:
     """One word of a filter.
@@ -123,4 +130,16 @@ def _unreadable(text: str, at: int) -> FilterSyntax:
     number = re.compile(r"[+-]?[\d.][\w.]*").match(text, at)
     if number is not None:
         return syntax_error(text, at, f"{number[0]!r} is no number", "Put text in 'quotes'")
+    joined = _JOINS.match(text, at)
+    if joined is not None:
+        hint = f"Write {_JOIN_WORDS[char]}"
+        return syntax_error(text, at, f"{joined[0]!r} can't be here", hint)
+    for found in _SUBSCRIPT.finditer(text):
+        if found.start("bracket") == at:
+            hint = f"Write {_dotted(found['home'], found['key'])}"
+            return syntax_error(text, at, f"{char!r} can't be here", hint)
     return syntax_error(text, at, f"{char!r} can't be here", "Put text in 'quotes'")
+
+
+def _dotted(home: str, key: str) -> str:
+    return f"{home}.{key}" if _TOKEN.fullmatch(f"{home}.{key}") else f"{home}.`{key}`"

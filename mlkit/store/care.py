@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from mlkit.errors import InvalidInput
 from mlkit.storage.opening import open_storage
 from mlkit.store.parts import Parts
 from mlkit.store.rooms import Rooms
@@ -150,6 +151,9 @@ class Care(Rooms):
         from mlkit.store.merge import merge, require_store_at
 
         if not isinstance(other, Care):
+            if not isinstance(other, str | os.PathLike):
+                message = f"{other!r} is no store"
+                raise InvalidInput(message, hint="Give a store, or its path or URL")
             require_store_at(open_storage(other, storage_options))
             other = type(self)(other, storage_options)
         return merge(other._parts, self._parts, progress=progress)  # noqa: SLF001 - a store too

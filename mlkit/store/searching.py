@@ -78,7 +78,7 @@ class Searching(Rooms):
 
     def _refuse_slips(self, experiments: Collection[str]) -> None:
         """Raise when the name of an experiment looks like a slip of one that is there."""
-        from mlkit.query.slips import slip
+        from mlkit._core.slips import slip
 
         known = [one.name for one in self.experiments.all()]
         known += [carried for name in known for carried in self.experiments.naming().carried(name)]
@@ -167,7 +167,8 @@ class Searching(Rooms):
 def _names(experiment: object) -> list[str]:
     """Give the names of experiments that were asked for."""
     names = [experiment] if isinstance(experiment, str) else experiment
-    if isinstance(names, Collection) and names and all(one and isinstance(one, str) for one in names):
-        return list(names)
+    listed = list(names) if isinstance(names, Collection) else []
+    if listed and all(one and isinstance(one, str) for one in listed):
+        return listed
     message = f"{experiment!r} names no experiment"
     raise InvalidInput(message, hint="Write experiment='flights', or ['flights', 'weather']")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlkit._core.codec import decode_document
-from mlkit.errors import Corrupt
+from mlkit.errors import Corrupt, NotFound
 from mlkit.storage.protocol import Storage
 
 BEGINNING = "run.json"
@@ -65,7 +65,12 @@ def read_beginning(storage: Storage, folder: str) -> dict[str, Any]:
         NotFound: There is none.
     """
     path = f"{folder}/{BEGINNING}"
-    document = decode_document(storage.read(path), "run", path)
+    try:
+        data = storage.read(path)
+    except NotFound as error:
+        message = f"Run {folder.rpartition('/')[2]} isn't there: {path} was removed, or never came"
+        raise NotFound(message, hint="store.search_runs() lists those that are there") from error
+    document = decode_document(data, "run", path)
     require_fields(document, {"id": str, **_BEGINNING}, path)
     require_own(document, path)
     return document

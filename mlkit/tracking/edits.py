@@ -169,15 +169,19 @@ def edited_tags(tags: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict
     return kept | {check_key(name, "tag"): None for name, text in given.items() if text is None}
 
 
-def plain_note(text: object) -> str:
+def plain_note(text: object, of: str = "run") -> str:
     """Give a note as it is kept, with secrets masked.
 
+    Args:
+        text: The note.
+        of: What it is of, for the message.
+
     Raises:
-        InvalidInput: It is no text.
+        InvalidInput: It is no text, or empty.
     """
-    if not isinstance(text, str):
+    if not isinstance(text, str) or not text.strip():
         message = f"A note is text, not {text!r}"
-        raise InvalidInput(message, hint="Write run.note('…')")
+        raise InvalidInput(message, hint=f"Write {of}.note('…')")
     return mask_text(text)
 
 

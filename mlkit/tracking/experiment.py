@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mlkit._core.masking import mask_text
+from mlkit.errors import InvalidInput
 from mlkit.tracking.edits import edited_tags, plain_name, plain_note
 from mlkit.tracking.naming import Facts
 
@@ -76,7 +78,10 @@ class Experiment:
             InvalidInput: It is no text.
             ReadOnly: The store only reads.
         """
-        self._edit(description=plain_note(text))
+        if not isinstance(text, str):
+            message = f"A description is text, not {text!r}"
+            raise InvalidInput(message, hint="Write experiment.describe('…')")
+        self._edit(description=mask_text(text))
 
     def set_tags(self, tags: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         """Label the experiment; values are kept as text, and None takes a tag away.
@@ -97,10 +102,10 @@ class Experiment:
         """Add a note to the experiment.
 
         Raises:
-            InvalidInput: It is no text.
+            InvalidInput: It is no text, or empty.
             ReadOnly: The store only reads.
         """
-        self._edit(note=plain_note(text))
+        self._edit(note=plain_note(text, "experiment"))
 
     def archive(self) -> None:
         """Leave the experiment out where experiments are listed; those below it stay.
@@ -129,10 +134,13 @@ class Experiment:
 
         Raises:
             AlreadyExists: Another experiment has that name, or had it.
-            InvalidInput: It is no text, or empty.
+            InvalidInput: It is no text, or empty, or has nothing before, between or after a `/`.
             ReadOnly: The store only reads.
         """
         new = plain_name(new, "an experiment")
+        if not all(part.strip() for part in new.split("/")):
+            message = f"{new!r} can't be the name of an experiment"
+            raise InvalidInput(message, hint="Put a name before and after each '/'")
         if new == self.name:
             return
         self._experiments.require_free(new, self.name)

@@ -17,6 +17,7 @@ from mlkit.tracking.experiment import Experiment
 from mlkit.tracking.naming import ExperimentEdit, Facts, Naming
 
 _FOLDER = "experiments"
+_SHOWN = 8  # names
 
 
 class DamagedExperimentWarning(UserWarning):
@@ -97,6 +98,11 @@ class Experiments:
         if wanted and any(one.name.startswith(f"{wanted}/") for one in there):
             return Experiment(naming.facts(wanted), 0, self)
         raise unknown("experiment", name, (one.name for one in there))
+
+    def __repr__(self) -> str:
+        names = self.names()
+        shown = ", ".join(map(repr, names[:_SHOWN])) + (", …" if len(names) > _SHOWN else "")
+        return f"<Experiments: {len(names):,}{': ' if shown else ''}{shown}>"
 
     def below(self, name: str) -> list[Experiment]:
         """Give the experiments right below one, sorted, without archived ones.
@@ -190,8 +196,11 @@ class Experiments:
         meant = naming.current(name)
         taken = meant in {one.name for one in self.all()} and meant != naming.current(own)
         if taken:
-            was = "" if meant == name else f", which was called {name!r} once"
-            message = f"There is an experiment {meant!r} already{was}"
+            if meant != name:
+                message = f"{name!r} still means the experiment {meant!r}, which was called so once"
+                hint = "An old name goes on to mean its experiment, so choose another"
+                raise AlreadyExists(message, hint=hint)
+            message = f"There is an experiment {meant!r} already"
             raise AlreadyExists(message, hint="Choose another name, or rename that one first")
 
     def verify(self) -> Iterable[Problem]:

@@ -14,6 +14,8 @@ from typing import Any
 from attrs import define, field, frozen
 
 from mlkit._core.clock import Clock, iso, parse_iso
+from mlkit._core.names import near
+from mlkit._core.slips import slip
 from mlkit.errors import Corrupt, InvalidInput, NotFound
 from mlkit.metrics.framing import HEADER, LONGEST, Gap, scan
 from mlkit.metrics.records import KEYS, Event, Points, decode_records
@@ -30,6 +32,7 @@ _LARGEST = 2 * (LONGEST + HEADER.size)
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
 _GROWTH = 1.5
+_SHOWN = 8  # metrics
 _PATIENCE = 60.0  # a network mount may show the end of a run before the last of its records
 
 
@@ -71,6 +74,7 @@ class FollowVerbs:
 
         Args:
             key: Only the points of this metric, or of these; points and events of all by default.
+                A metric that the run doesn't have yet is waited for.
             timeout: So many seconds without anything new are waited for; without end by default.
 
         Returns:
@@ -78,9 +82,10 @@ class FollowVerbs:
             `note`, `artifact` and `printed`.
 
         Raises:
-            NotFound: The run was deleted or removed while it was followed.
+            NotFound: The run was deleted or removed while it was followed. Or it has other metrics
+                but none of these, and it has ended, or the name looks like a slip of one.
             Corrupt: What it wrote was damaged, or some of it is missing though it has ended.
-            InvalidInput: The key is no name.
+            InvalidInput: The key is no name, or the timeout no number of seconds.
 
         Example:
             >>> import mlkit
@@ -92,6 +97,11 @@ class FollowVerbs:
             [0.3, 0.2]
         """
         keys = None if key is None else _names(key)
+        if timeout is not None and (
+            isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0
+        ):
+            message = f"timeout={timeout!r} is no number of seconds"
+            raise InvalidInput(message, hint="Use a number from 0, or None to wait without end")
         return Following(
             self.id, storage=self._storage, clock=self._clock, keys=keys, timeout=timeout
         ).records()
@@ -134,6 +144,7 @@ class Following:
         self._edits: set[str] | None = None
         self._newest = 0
         self._resumed: Event | None = None
+        self._metrics: set[str] = set()
 
     def records(self) -> Iterator[Point | Event]:
         """Give what the run says; see `Run.follow`."""
@@ -150,7 +161,10 @@ class Following:
                 pause, quiet = _FIRST_PAUSE, self._timer()
             over = self._is_over(head, files, silent=self._timer() - quiet)
             if over and was_over and not is_new:
+                self._require_metric(ended=True)
                 return
+            if not is_new:
+                self._require_metric(ended=False)
             was_over = over
             if over:
                 continue  # once more, for what came between the listing and the end
@@ -185,6 +199,7 @@ class Following:
     def _given(self, record: Event | Points) -> Iterator[Point | Event]:
         self._newest = max(self._newest, record.time)
         if isinstance(record, Points):
+            self._metrics.update(record.keys)
             for key, value in zip(record.keys, record.values, strict=True):
                 if self._keys is None or key in self._keys:
                     yield Point(key, record.step, record.time, value)
@@ -219,6 +234,21 @@ class Following:
             appends=head["appends"],
             now=self._clock(),
         )
+
+    def _require_metric(self, *, ended: bool) -> None:
+        """Raise when the run has other metrics than those that are followed, and that is no news.
+
+        One that looks like a slip needn't be waited for; of a run that has ended none comes.
+        """
+        if not self._metrics or not self._keys or self._keys & self._metrics:
+            return
+        known = sorted(self._metrics)
+        for key in sorted(self._keys):
+            meant = slip(key, known)
+            if meant or ended:
+                hint = f"Did you mean {meant!r}?" if meant else near(key, known)
+                message = f"Run {self._id} has no metric {key!r}"
+                raise NotFound(message, hint=hint or f"It has {', '.join(known[:_SHOWN])}")
 
     def _require(self, files: Mapping[str, int]) -> None:
         """Raise when the run was deleted or removed since it is followed."""
@@ -302,7 +332,7 @@ class _Tail:
 def _names(key: object) -> frozenset[str]:
     """Give the names of metrics that were asked for."""
     names = frozenset([key] if isinstance(key, str) else key if isinstance(key, Collection) else ())
-    if names and all(isinstance(name, str) for name in names):
+    if names and all(name and isinstance(name, str) for name in names):
         return names
     message = f"{key!r} names no metric"
     raise InvalidInput(message, hint="Write run.follow('loss'), or run.follow(['loss', 'auc'])")

@@ -1,6 +1,7 @@
 """Filters written in Python."""
 
 import math
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -218,3 +219,42 @@ def test_everything_that_takes_a_filter_takes_an_expression(tmp_path):
     assert [run.params for run in store.search_runs().where(wanted)] == [{"depth": 4}]
     with pytest.raises(FilterSyntax, match=r"No run has params.dpeth .*Did you mean"):
         store.search_runs(mlkit.param("dpeth") > 2)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (datetime(2026, 1, 31, 12, tzinfo=UTC), "2026-01-31T12:00:00Z"),
+        (datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=2))), "2026-01-31T10:00:00Z"),
+        (datetime(2026, 1, 31, 12, 0, 0, 5, tzinfo=UTC), "2026-01-31T12:00:00.000005Z"),
+        (date(2026, 1, 31), "2026-01-31"),
+        (-timedelta(days=7), "-7d"),
+        (timedelta(days=1, microseconds=1), "+1d0.000001s"),
+        (timedelta(), "+0s"),
+    ],
+)
+def test_times_are_compared_with_those_of_python(value, text):
+    assert (mlkit.field("started") > value).text() == f"started > '{text}'"
+    assert (mlkit.field("ended").isin([value])).text() == f"ended in ('{text}')"
+
+
+def test_spans_are_compared_with_those_of_python():
+    span = mlkit.field("duration").between(timedelta(milliseconds=1500), timedelta(days=2))
+    assert span.text() == "duration between '1.5s' and '2d'"
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda: mlkit.field("started") > datetime(2026, 1, 1), "time zone"),  # noqa: DTZ001 - refused
+        (lambda: mlkit.field("duration") > -timedelta(1), "no span of time"),
+        (lambda: mlkit.field("duration") > date(2026, 1, 1), "a value of type date"),
+        (lambda: mlkit.param("day") == date(2026, 1, 1), "Times are those of started"),
+        (lambda: mlkit.tag("a") == timedelta(1), "a value of type timedelta"),
+        (lambda: mlkit.metric("a") > -mlkit.metric("b"), "can't be compared with <Falling"),
+    ],
+)
+def test_times_that_dont_fit_are_refused_where_they_are_written(write, said):
+    with pytest.raises(InvalidInput) as caught:
+        write()
+    assert said in str(caught.value)

@@ -5,9 +5,9 @@ import math
 import pyarrow as pa
 import pytest
 
+from mlkit._core.slips import slip
 from mlkit.errors import FilterSyntax, InvalidInput
 from mlkit.query.filter import Filter
-from mlkit.query.slips import slip
 from mlkit.query.syntax import And, Comparison, Field, IsNull, Literal, Not
 
 SECOND = 1_000_000_000

@@ -317,3 +317,31 @@ def test_moments_from_now():
     assert parse_moment("-1d", now=3 * day) == 2 * day
     assert parse_moment("+1d", now=3 * day) == 4 * day
     assert parse_moment("now", now=7) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "said"),
+    [
+        ("params.lr = None", 13, "Write is null"),
+        ("params.lr in (none, 1)", 15, "Write is null"),
+        ("name = 'a' && name = 'b'", 12, "Write and"),
+        ("name = 'a' & name = 'b'", 12, "Write and"),
+        ("name = 'a' || name = 'b'", 12, "Write or"),
+        ("!name = 'a'", 1, "Write not"),
+        ("metrics['auc'] > 1", 8, "Write metrics.auc"),
+        ('params[ "my lr" ] > 1', 7, "Write params.`my lr`"),
+        ("tags[a] = 'b'", 5, "Write tags.a"),
+        ("attributes.status = 'LOST'", 1, "Write status"),
+        ("attribute.start_time > '-7d'", 1, "Write started"),
+        ("name ILIKE 'a%'", 6, "There is no ILIKE"),
+        ("config.lr > 1", 1, "Did you mean 'params.lr'"),
+        ("summary.auc > 1", 1, "Did you mean 'metrics.auc'"),
+        ("run_name = 'a'", 1, "Did you mean 'name'"),
+        ("x[0] = 1", 2, "Put text in 'quotes'"),
+    ],
+)
+def test_words_of_other_languages_point_at_the_right_one(text, place, said):
+    with pytest.raises(FilterSyntax) as caught:
+        parse(text)
+    assert f"(column {place})" in str(caught.value)
+    assert said in str(caught.value)

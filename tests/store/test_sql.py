@@ -70,8 +70,25 @@ def test_deleted_runs_are_in_no_table(store):
 def test_a_query_that_cant_be_run_says_why(store):
     with pytest.raises(InvalidInput, match="There are the tables runs, metrics, datasets, models"):
         store.sql("select * from rnus")
-    with pytest.raises(InvalidInput, match=r"syntax error"):
+    with pytest.raises(InvalidInput, match=r"syntax error") as caught:
         store.sql("selec 1")
+    assert "There are the tables" not in str(caught.value)
+
+
+def test_the_hint_of_an_error_stands_below_the_picture_of_the_place(store):
+    with pytest.raises(InvalidInput) as caught:
+        store.sql("select * from rnus")
+    *_, caret, hint = str(caught.value).split("\n")
+    assert caret.strip() == "^"
+    assert hint == "There are the tables runs, metrics, datasets, models"
+    with pytest.raises(InvalidInput, match=r'\nNames with dots .* quotes: "metrics\.auc"'):
+        store.sql("select metrics.auc from runs")
+
+
+@pytest.mark.parametrize("query", ["", "  ", "-- nothing", 5, None])
+def test_what_is_no_query_is_refused(store, query):
+    with pytest.raises(InvalidInput, match=r"Write store\.sql\('select"):
+        store.sql(query)
 
 
 def test_variables_of_the_caller_are_no_tables(store):

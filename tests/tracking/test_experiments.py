@@ -83,9 +83,9 @@ def test_secrets_are_masked(storage, experiments):
     flights = experiments["flights"]
     flights.describe("postgres://me:hunter2@host/db")
     flights.set_tags(password="hunter2")
-    flights.rename("postgres://me:hunter2@host/db")
+    flights.rename("db password=hunter2")
     assert all(b"hunter2" not in storage.read(entry.path) for entry in storage.list())
-    assert experiments["postgres://me:hunter2@host/db"].run_count == 3
+    assert experiments["db password=hunter2"].run_count == 3
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_runs_that_are_started_under_an_old_name_belong_to_the_new_one(storage):
 @pytest.mark.parametrize("taken", ["weather", "once"])
 def test_a_name_that_another_has_or_had_is_taken(experiments, taken):
     experiments["weather"].rename("once")
-    with pytest.raises(AlreadyExists, match="'once' already"):
+    with pytest.raises(AlreadyExists, match="'once'"):
         experiments["flights"].rename(taken)
     assert experiments["flights"].name == "flights"
 
@@ -372,3 +372,38 @@ def test_a_damaged_edit_is_named_by_verify_of_the_store(store):
         store.experiments["flights"].note(str(number))
     path = damaged(store._storage)
     assert [problem.path for problem in Store(store.url).verify()] == [path]
+
+
+@pytest.mark.parametrize("name", ["a//b", "/x", "x/", "a/ /b", "/"])
+def test_a_name_with_nothing_beside_a_slash_is_refused(store, name):
+    start(store, "flights")
+    with pytest.raises(InvalidInput, match="before and after each '/'"):
+        store.experiments["flights"].rename(name)
+
+
+def test_a_name_that_was_left_behind_still_means_its_experiment_and_the_error_says_so(store):
+    start(store, "flights")
+    start(store, "weather")
+    store.experiments["flights"].rename("delays")
+    with pytest.raises(AlreadyExists, match="'flights' still means the experiment 'delays'"):
+        store.experiments["weather"].rename("flights")
+
+
+def test_each_verb_names_itself_where_it_refuses_what_is_no_text(store):
+    start(store, "flights")
+    flights = store.experiments["flights"]
+    with pytest.raises(InvalidInput, match=r"experiment\.describe"):
+        flights.describe(5)
+    for empty in ("", "  ", 5):
+        with pytest.raises(InvalidInput, match=r"experiment\.note"):
+            flights.note(empty)
+    flights.describe("")  # takes a description away
+    assert flights.description == ""
+
+
+def test_experiments_are_shown_by_their_names(store):
+    assert repr(store.experiments) == "<Experiments: 0>"
+    for number in range(9):
+        start(store, f"e{number}")
+    names = ", ".join(f"'e{number}'" for number in range(8))
+    assert repr(store.experiments) == f"<Experiments: 9: {names}, …>"

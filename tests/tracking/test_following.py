@@ -131,18 +131,49 @@ def test_only_the_metrics_that_were_named_are_given(store):
     read = store.run(run.id)
     assert [point.key for point in read.follow("auc")] == ["auc"]
     assert [point.key for point in read.follow(["loss", "f1"])] == ["loss", "f1"]
-    assert list(read.follow("never")) == []
+    assert list(read.follow(["never", "f1"]))
+
+
+def test_a_run_that_has_ended_with_other_metrics_says_that_it_lacks_what_is_followed(store):
+    with store.start_run("flights") as run:
+        run.log_metrics({"loss": 1, "auc": 2})
+    for key, said in (("lss", "Did you mean 'loss'"), ("x", "It has auc, loss")):
+        with pytest.raises(NotFound, match=said):
+            list(store.run(run.id).follow(key))
+
+
+def test_a_run_without_any_metric_ends_without_an_error(store):
+    with store.start_run("flights") as run:
+        run.log_params(lr=0.1)
+    assert list(store.run(run.id).follow("loss")) == []
+
+
+def test_a_metric_that_comes_later_is_waited_for_and_a_slip_is_not(store):
+    run = store.start_run("flights")
+    run.log_metric("loss", 1)
+    later = (lambda: run.log_metric("auc", 2), run.finish)
+    assert values(follow(store, run.id, *later, keys=["auc"])) == [2]
+    run = store.start_run("flights")
+    run.log_metric("loss", 1)
+    with pytest.raises(NotFound, match="Did you mean 'loss'"):
+        list(follow(store, run.id, keys=["losss"]))
+    run.finish()
+
+
+@pytest.mark.parametrize("timeout", ["x", -1, True, float("nan"), [1]])
+def test_a_timeout_that_is_no_number_of_seconds_is_refused_at_once(store, timeout):
+    with store.start_run("flights") as run:
+        pass
+    with pytest.raises(InvalidInput, match="no number of seconds"):
+        store.run(run.id).follow("loss", timeout=timeout)
 
 
 @pytest.mark.parametrize("wrong", [3, "", [], [1], b"loss", {"a": 1}.values()])
 def test_what_names_no_metric_is_refused_at_once(store, wrong):
     with store.start_run("flights") as run:
         pass
-    if wrong == "":
-        assert list(store.run(run.id).follow(wrong)) == []
-    else:
-        with pytest.raises(InvalidInput, match="names no metric"):
-            store.run(run.id).follow(wrong)
+    with pytest.raises(InvalidInput, match="names no metric"):
+        store.run(run.id).follow(wrong)
 
 
 def test_a_resumed_run_is_followed_to_its_second_end(either):

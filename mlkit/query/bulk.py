@@ -1,0 +1,76 @@
+"""The verbs that change all runs of a table, each by its own verb."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlkit.index.live import each
+from mlkit.index.run_index import Seen
+from mlkit.tracking.edits import edited_tags
+
+
+class BulkVerbs:
+    """What can be changed of many runs at once; a part of `RunTable`.
+
+    Several runs are changed at the same time where requests travel. Whoever is stopped, or meets a
+    fault, has changed some of them; doing it again does no harm. The table itself stays as it was.
+    """
+
+    _seen: Seen
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the runs."""
+        raise NotImplementedError
+
+    def set_tags(self, tags: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        """Label the runs anew; values are kept as text, and None takes a tag away.
+
+        Args:
+            tags: Name to value.
+            more: The same as keywords.
+
+        Raises:
+            InvalidInput: A name is no text.
+            NotFound: A run was removed meanwhile.
+            ReadOnly: The store only reads.
+
+        Example:
+            >>> import mlkit
+            >>> store = mlkit.Store("memory://bulk-example")
+            >>> for depth in (4, 6):
+            ...     with store.start_run("flights") as run:
+            ...         run.log_params(depth=depth)
+            >>> store.search_runs("params.depth > 4").set_tags(reviewed="yes")
+            >>> len(store.search_runs("tags.reviewed = 'yes'"))
+            1
+        """
+        given = edited_tags(tags, more)
+        if given:
+            self._change(lambda run: run.set_tags(given))
+
+    def delete(self) -> None:
+        """Have searches leave the runs out, until `restore`; see `Run.delete`.
+
+        Raises:
+            NotFound: A run was removed meanwhile.
+            ReadOnly: The store only reads.
+        """
+        self._change(lambda run: run.delete())
+
+    def restore(self) -> None:
+        """Take back that the runs were deleted; `search_runs(deleted=True)` gives such.
+
+        Raises:
+            NotFound: A run was removed meanwhile.
+            ReadOnly: The store only reads.
+        """
+        self._change(lambda run: run.restore())
+
+    def _editable(self, run_id: str) -> Any:
+        """Give a run with the verbs that change it."""
+        raise NotImplementedError
+
+    def _change(self, verb: Callable[[Any], object]) -> None:
+        storage = self._seen.series.storage
+        deque(each(lambda run_id: verb(self._editable(run_id)), self.ids, storage), maxlen=0)
