@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlkit._core.clock import Clock, now_ns
 from mlkit.errors import InvalidInput
+from mlkit.index.arrays import array_of
 from mlkit.index.row import storable
 from mlkit.index.run_index import Seen
 from mlkit.query.fields import RunLike
@@ -98,11 +99,11 @@ def _among(
     if experiments is not None:
         names = seen.view.fixed("experiment")
         asked = sorted(map(storable, experiments))
-        within = pc.is_in(names, value_set=pa.array(asked, pa.string()))
+        within = pc.is_in(names, value_set=array_of(asked, pa.string()))
         for above in (one for one in asked if one.endswith("/")):
             within = pc.or_(within, pc.starts_with(names, above))
         mask = pc.and_(mask, within)
     elif hidden:
-        unwanted = pa.array(sorted(map(storable, hidden)), pa.string())
+        unwanted = array_of(sorted(map(storable, hidden)), pa.string())
         mask = pc.and_not(mask, pc.is_in(seen.view.fixed("experiment"), value_set=unwanted))
     return mask
