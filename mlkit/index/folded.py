@@ -43,6 +43,7 @@ class FoldedTable:
     snapshot: Snapshot = field(factory=Snapshot)
     _ids: "dict[str, pa.Array]" = field(factory=dict, repr=False)
     _files: dict[str, DataFile] = field(factory=dict, repr=False)
+    _lost: set[str] = field(factory=set, repr=False)
 
     def refresh(self) -> Snapshot:
         """See how the table stands now.
@@ -85,6 +86,10 @@ class FoldedTable:
                     found.append((add, held))
         return found
 
+    def begin(self) -> None:
+        """Say that runs are read from now on, so that they are newer than what is in the table."""
+        self._lost.clear()
+
     def replace(
         self, ids: Sequence[str], make: "Callable[[pa.Schema, set[str]], Rows]"
     ) -> set[str]:
@@ -96,12 +101,12 @@ class FoldedTable:
                 when others changed the table meanwhile.
 
         Returns:
-            The runs whose rows are in the table now. Others were put there meanwhile by somebody
-            else, who looks after them.
+            The runs whose rows are in the table now. Others were put there by somebody else, who
+            looks after them, since `begin` was called.
         """
         import pyarrow as pa
 
-        mine = set(ids)
+        mine = set(ids) - self._lost
         while mine:
             wanted = pa.array(sorted(mine), pa.string())
             before = self.snapshot
@@ -114,7 +119,8 @@ class FoldedTable:
                 self.snapshot = self.table.commit(before, schema=schema, add=new, remove=old)
             except AlreadyExists:
                 self.table.discard(new)
-                mine -= self._overtaken(before, wanted)
+                self._give_way(before)
+                mine -= self._lost
             else:  # after a fault nobody knows whether the commit refers to the files: they stay
                 return mine
         return mine
@@ -161,13 +167,15 @@ class FoldedTable:
             else:
                 return
 
-    def _overtaken(self, before: Snapshot, ids: "pa.Array") -> set[str]:
-        """Give the runs that others have put into the table since it stood as it did."""
-        after = self.refresh()
-        fresh = [
-            add for path, add in after.files.items() if path not in before.files and add.data_change
-        ]
-        return {run_id for _, held in self.holding(ids, fresh) for run_id in held.to_pylist()}
+    def _give_way(self, before: Snapshot) -> None:
+        """See how the table stands now, and leave to others the runs of all files that are new.
+
+        Those may hold what is newer than what was read here. Some only hold what was moved from
+        other files, but from which, and whether others had put it there meanwhile, they don't say.
+        """
+        for path, add in self.refresh().files.items():
+            if path not in before.files:
+                self._lost.update(self.run_ids(add).to_pylist())
 
     def _without(self, files: Sequence[Add], ids: "pa.Array") -> list[Add]:
         """Write files again without the rows of some runs."""

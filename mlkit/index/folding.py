@@ -111,6 +111,8 @@ class Folding:
         progress.stage("folding runs", total=len(wanted))
         done = 0
         for start in range(0, len(wanted), BATCH_RUNS):
+            for table in self.tables.all():
+                table.begin()
             for batch in self._batches(wanted[start : start + BATCH_RUNS], among=len(ids)):
                 put = self._put(batch)
                 done += len(put)

@@ -104,6 +104,58 @@ def test_processes_that_start_end_resume_and_fold_runs_at_once_leave_each_once(c
     once(root, expected(store))
 
 
+@pytest.mark.parametrize("points", [0, 2])
+@pytest.mark.parametrize("merged", [False, True])
+def test_what_was_read_before_others_folded_it_anew_does_not_take_its_place(
+    merged, points, store, monkeypatch, told, once
+):
+    run_id, *_ = [*log(store, 1, points=points), *log(store, 3)]
+    put = Folding._put
+    others = [Store(folder_of(store)) for _ in range(2)]
+
+    def late(self, batch):
+        monkeypatch.setattr(Folding, "_put", put)  # those who come now are quicker
+        for number, other in enumerate(others):
+            with other.start_run("e", resume=run_id) as run:
+                run.log_metric("again", number)
+            log(other, 1)
+            if merged:
+                other.compact()
+            else:
+                other._index.folding().fold()
+        return put(self, batch)
+
+    monkeypatch.setattr(Folding, "_put", late)
+    store._index.folding().fold()
+    right = told(Store(folder_of(store))._index.see(tables=False))
+    assert told(store._index.see()) == right
+    store.compact()
+    assert told(store._index.see()) == right
+    once(folder_of(store), expected(store))
+
+
+def test_what_was_read_for_a_later_batch_does_not_take_the_place_of_what_others_folded_since(
+    store, monkeypatch, told, once
+):
+    monkeypatch.setattr("mlkit.index.folding.BATCH_POINTS", 2)  # each run is a batch
+    ids = log(store, 4)
+    other = Store(folder_of(store))
+    put = Folding._put
+
+    def late(self, batch):
+        monkeypatch.setattr(Folding, "_put", put)
+        with other.start_run("e", resume=ids[3]) as run:
+            run.log_metric("again", 1)
+        other.compact()
+        return put(self, batch)
+
+    monkeypatch.setattr(Folding, "_put", late)
+    store._index.folding().fold()
+    assert told(store._index.see()) == told(Store(folder_of(store))._index.see(tables=False))
+    store.compact()
+    once(folder_of(store), expected(store))
+
+
 def test_threads_that_fold_and_search_at_once_leave_each_once(store, once, told):
     ids = log(store, 30)
     right = told(store._index.see(tables=False))
