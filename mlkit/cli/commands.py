@@ -120,7 +120,7 @@ def _print_runs(
 ) -> None:
     """Print the first of some runs, and how many more there are; JSON has all unless limited."""
     if output.as_json:
-        output.document([rows.run_row(run) for run in runs[:limit]])
+        output.document(list(runs[:limit].each(rows.run_row)))
         return
     shown = runs[: limit or _ROWS]
     output.lines(run_lines(shown, ids=store.runs.ids(), width=output.width, lead=lead))

@@ -1,12 +1,12 @@
 """The verbs that change all runs of a table, each by its own verb."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
-from mlkit.index.live import each
-from mlkit.index.run_index import Seen
 from mlkit.tracking.edits import edited_tags
+
+T = TypeVar("T")
 
 
 class BulkVerbs:
@@ -16,11 +16,8 @@ class BulkVerbs:
     fault, has changed some of them; doing it again does no harm. The table itself stays as it was.
     """
 
-    _seen: Seen
-
-    @property
-    def ids(self) -> list[str]:
-        """The ids of the runs."""
+    def each(self, work: Callable[[Any], T]) -> Iterator[T]:
+        """Do work for each run."""
         raise NotImplementedError
 
     def set_tags(self, tags: Mapping[str, Any] | None = None, /, **more: Any) -> None:
@@ -67,10 +64,5 @@ class BulkVerbs:
         """
         self._change(lambda run: run.restore())
 
-    def _editable(self, run_id: str) -> Any:
-        """Give a run with the verbs that change it."""
-        raise NotImplementedError
-
     def _change(self, verb: Callable[[Any], object]) -> None:
-        storage = self._seen.series.storage
-        deque(each(lambda run_id: verb(self._editable(run_id)), self.ids, storage), maxlen=0)
+        deque(self.each(verb), maxlen=0)

@@ -1,7 +1,7 @@
 """Tables of runs: a sequence of runs that shows itself and becomes any library's frame."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
@@ -10,7 +10,7 @@ from mlkit.display.markup import Markup, join
 from mlkit.display.page import fragment, note
 from mlkit.display.table import html_table
 from mlkit.errors import InvalidInput, NotFound
-from mlkit.index.live import each
+from mlkit.index import live
 from mlkit.index.run_index import Seen
 from mlkit.query.bulk import BulkVerbs
 from mlkit.query.columns import runs_to_arrow
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from mlkit.query.expressions import Falling, Value
 
 R_co = TypeVar("R_co", bound=RunLike, covariant=True)
+R = TypeVar("R", bound=RunLike)
+T = TypeVar("T")
 Mode = Literal["max", "min"]
 
 
@@ -106,6 +108,28 @@ class RunTable(BulkVerbs, Sequence[R_co], Generic[R_co]):
         """The ids of the runs."""
         ids: list[str] = self._ids.to_pylist()
         return ids
+
+    def each(self, work: Callable[[R_co], T]) -> Iterator[T]:
+        """Do work for each run, several at once where requests travel, and give what it gives.
+
+        Args:
+            work: Takes a run; threads may call it at the same time.
+
+        Returns:
+            The results, in the order of the runs, as they come.
+
+        Example:
+            >>> import mlkit
+            >>> store = mlkit.Store("memory://each-example")
+            >>> for depth in (4, 6):
+            ...     with store.start_run("flights") as run:
+            ...         run.log_params(depth=depth)
+            >>> runs = store.search_runs(order_by="params.depth")
+            >>> list(runs.each(lambda run: run.params["depth"]))
+            [4, 6]
+        """
+        storage = self._seen.series.storage
+        return live.each(lambda run_id: work(self._open(run_id)), self.ids, storage)
 
     # Fewer runs, or in another order
 
@@ -242,7 +266,7 @@ class RunTable(BulkVerbs, Sequence[R_co], Generic[R_co]):
         Params, metrics, tags and inputs are compared, and where runs recorded them, their code,
         packages and machine.
         """
-        runs = list(each(self._read, self.ids, self._seen.series.storage))
+        runs = list(self.each(_read))
         labels = short_ids(self._seen.view, self._rows, self._rows) if runs else []
         names = [run.name or label for run, label in zip(runs, labels, strict=True)]
         return Comparison.of(runs, names)
@@ -307,15 +331,6 @@ class RunTable(BulkVerbs, Sequence[R_co], Generic[R_co]):
     def __repr__(self) -> str:
         return fitting(self._shown, len(self), what="run") if len(self) else "No runs"
 
-    def _read(self, run_id: str) -> R_co:
-        """Open a run, and read what it says."""
-        run = self._open(run_id)
-        _ = run.params
-        return run
-
-    def _editable(self, run_id: str) -> R_co:
-        return self._open(run_id)
-
     @cached_property
     def _ids(self) -> "pa.Array":
         return self._seen.view.fixed("run_id").take(self._rows).combine_chunks()
@@ -356,3 +371,9 @@ class RunTable(BulkVerbs, Sequence[R_co], Generic[R_co]):
             return mode
         said = self._seen.view.goals(metric, self._rows)
         return said[0] if len(said) == 1 else None
+
+
+def _read(run: R) -> R:
+    """Read what a run says, which comparing it asks for."""
+    _ = run.params
+    return run

@@ -80,8 +80,9 @@ class Searching(Rooms):
         """Raise when the name of an experiment looks like a slip of one that is there."""
         from mlkit._core.slips import slip
 
-        known = [one.name for one in self.experiments.all()]
-        known += [carried for name in known for carried in self.experiments.naming().carried(name)]
+        naming = self.experiments.naming()
+        names = [one.name for one in self.experiments.all()]
+        known = [*names, *(carried for name in names for carried in naming.carried(name))]
         for name in experiments:
             meant = slip(name.rstrip("/"), known)
             if meant:

@@ -63,6 +63,15 @@ def test_whoever_is_interrupted_has_changed_some_and_goes_on_when_it_is_done_aga
     assert len(store.search_runs(deleted=True)) == 6
 
 
+@pytest.mark.parametrize("far", [False, True])
+def test_work_for_each_run_gives_its_results_in_the_order_of_the_runs(runs, monkeypatch, far):
+    if far:
+        monkeypatch.setattr(live, "is_local", lambda _: False)
+    assert list(runs.each(lambda run: run.params["depth"])) == list(range(6))
+    with pytest.raises(ZeroDivisionError):
+        list(runs.each(lambda run: 1 / run.params["depth"]))
+
+
 def test_points_of_several_metrics_have_a_column_that_says_which(runs):
     points = runs.metrics(["cost", "auc", "cost"])
     assert points.column_names == ["run_id", "key", "step", "time", "value"]
