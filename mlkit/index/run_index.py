@@ -12,7 +12,7 @@ from attrs import define, evolve, field, frozen
 from mlkit._core.clock import Clock
 from mlkit._core.forking import renew_after_fork
 from mlkit.display.progress import Progress
-from mlkit.errors import Corrupt, NewerFormat, NotFound, SingleWriterOnly
+from mlkit.errors import Corrupt, MlkitError, NewerFormat, NotFound, SingleWriterOnly
 from mlkit.index.background import Background
 from mlkit.index.cache import ColumnCache
 from mlkit.index.dividing import Divider, Division, undivided
@@ -147,11 +147,7 @@ class RunIndex:
                 done = work(self.see(tables=False))
             except (Corrupt, NewerFormat, NotFound):
                 raise error from None  # it isn't the tables
-            message = (
-                f"The tables of runs can't be used, so all folders were read, which takes longer: "
-                f"{error}. store.reindex() makes the tables anew"
-            )
-            warnings.warn(message, IndexWarning, stacklevel=3)
+            _warn("all folders were read", error)
             return done
 
     def counts(self) -> dict[str, int]:
@@ -172,6 +168,13 @@ class RunIndex:
             run_id: The run.
             key: The metric.
         """
+        try:
+            return self._folded_points(run_id, key)
+        except (Corrupt, NewerFormat, NotFound) as error:
+            _warn("the run's folder was read", error)
+            return None
+
+    def _folded_points(self, run_id: str, key: str) -> "pa.Table | None":
         import pyarrow as pa
 
         with self._lock:
@@ -266,3 +269,11 @@ class RunIndex:
         changed = self._changes.pending()
         self._tables.runs.refresh()
         return self._divider.divide(self._listing.ids(), changed)
+
+
+def _warn(instead: str, error: MlkitError) -> None:
+    message = (
+        f"The tables of runs can't be used, so {instead}, which takes longer: {error}. "
+        "store.reindex() makes the tables anew"
+    )
+    warnings.warn(message, IndexWarning, stacklevel=4)

@@ -433,6 +433,18 @@ def test_a_table_that_is_damaged_is_told_of_and_changes_no_answer(table, kind, s
     once(root, expected(store))
 
 
+def test_points_of_one_run_come_from_its_folder_where_the_tables_are_damaged(store, monkeypatch):
+    monkeypatch.setattr("mlkit.tracking.point_verbs._LARGE", 0)  # which only large runs ask
+    (run_id,) = log(store, 1, points=5)
+    right = store.run(run_id).metrics("loss")
+    store.compact()
+    assert store._index.points(run_id, "loss").to_pylist() == right.to_pylist()
+    for path in (folder_of(store) / "tables/metrics").glob("*.parquet"):
+        turn_a_byte(path)
+    with pytest.warns(IndexWarning, match="reindex"):
+        assert Store(folder_of(store)).run(run_id).metrics("loss") == right
+
+
 def test_search_answers_beside_damaged_tables(store):
     ids = log(store, 3)
     store.compact()
