@@ -11,6 +11,7 @@ from mlkit.errors import Corrupt, NewerFormat, NotFound
 from mlkit.index.row import Row
 from mlkit.storage.protocol import Storage
 from mlkit.tracking.reading import Run
+from mlkit.tracking.renumbering import Renumbering
 from mlkit.tracking.runs import DamagedRunWarning, Runs
 
 T = TypeVar("T")
@@ -43,9 +44,10 @@ class LiveRun:
 
 @frozen
 class _Known:
-    """What was found when a run's folder had these files."""
+    """What was found when a run's folder had these files, and versions these numbers."""
 
     files: Mapping[str, int]
+    renumbering: Renumbering
     run: Run
     live: LiveRun | None = None
     damage: str = ""
@@ -73,7 +75,12 @@ class LiveRuns:
             warn: Whether to warn of what is left out.
         """
         listed = self._listed(ids, among)
-        known = dict(self._each(lambda run_id: (run_id, self._read(run_id, listed[run_id])), ids))
+        renumbering = self.runs.renumbering() if ids else Renumbering()
+
+        def read(run_id: str) -> tuple[str, _Known]:
+            return run_id, self._read(run_id, listed[run_id], renumbering)
+
+        known = dict(self._each(read, ids))
         for run_id in [other for other in self._known if other not in known]:
             self._known.pop(run_id, None)  # it was folded
         self._known.update(known)
@@ -87,23 +94,26 @@ class LiveRuns:
             warnings.warn(message, DamagedRunWarning, stacklevel=2)
         return [one.live for one in known.values() if one.live is not None]
 
-    def _read(self, run_id: str, files: Mapping[str, int]) -> _Known:
+    def _read(self, run_id: str, files: Mapping[str, int], renumbering: Renumbering) -> _Known:
         """Read a run, unless its folder is as it was when it was last read."""
         before = self._known.get(run_id)
-        same = before is not None and before.files == files
+        same = before is not None and before.files == files and before.renumbering is renumbering
         if before is not None and same and (before.damage or (before.live and before.live.ended)):
             return before
-        run = before.run if before is not None and same else self.runs.as_it_lies(run_id, files)
+        if before is not None and same:
+            run = before.run
+        else:
+            run = self.runs.as_it_lies(run_id, files, lambda: renumbering)
         if not run.exists:  # its first segment came before its beginning
-            return _Known(files, run)
+            return _Known(files, renumbering, run)
         try:
             run.check()
             row = Row.of(run)
         except (Corrupt, NewerFormat, NotFound) as error:
-            return _Known(files, run, damage=error.message)
+            return _Known(files, renumbering, run, damage=error.message)
         except _STRANGE as error:  # it proves itself, but isn't what it must be
-            return _Known(files, run, damage=f"it can't be understood: {error!r}")
-        return _Known(files, run, LiveRun(run, row, ended=run.ended_at is not None))
+            return _Known(files, renumbering, run, damage=f"it can't be understood: {error!r}")
+        return _Known(files, renumbering, run, LiveRun(run, row, ended=run.ended_at is not None))
 
     def _listed(self, ids: Sequence[str], among: int) -> dict[str, dict[str, int]]:
         """Give the files of each run with their sizes, by as few requests as can be."""

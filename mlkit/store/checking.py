@@ -9,6 +9,7 @@ from mlkit.objects.verify import Problem, verify_objects
 from mlkit.storage.protocol import Storage
 from mlkit.store.gc import is_being_removed
 from mlkit.store.references import folders
+from mlkit.tracking.renumbering import Renumberings
 from mlkit.tracking.runs import Runs
 
 if TYPE_CHECKING:
@@ -46,3 +47,4 @@ def verify_store(
     for run_id, files in folders(storage).items():
         if not is_being_removed(storage, run_id, files):
             yield from runs.verify(run_id)
+    yield from Renumberings(storage).verify()

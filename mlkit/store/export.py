@@ -13,11 +13,13 @@ from mlkit.store.copying import Copying
 from mlkit.store.merge import copy_experiments, report_of
 from mlkit.store.parallel import each, threads_for
 from mlkit.store.references import Files, folders
+from mlkit.store.renumbering import meaning, renumber
 from mlkit.store.run_copying import RunCopying
 from mlkit.store.version_copying import VersionCopying
 from mlkit.tracking.documents import BEGINNING
 from mlkit.tracking.naming import ExperimentEdit
 from mlkit.tracking.reading import Run
+from mlkit.tracking.renumbering import Named
 
 if TYPE_CHECKING:
     from mlkit.data.version import DatasetVersion
@@ -46,12 +48,13 @@ def export(
     """
     with Progress("export", show=progress) as shown:
         found = folders(source.storage)
+        renumbering = meaning(source.storage)
         chosen = _with_children(source, wanted, found, shown)
         versions = _Versions(source)
         copying = Copying(source.storage, target.storage, shown)
         for run_id in chosen:
             with copying.naming(f"runs/{run_id}", f"run {run_id}"):
-                run = source.runs.as_it_lies(run_id, found[run_id])
+                run = source.runs.as_it_lies(run_id, found[run_id], lambda: renumbering)
                 for link in (*run.inputs, *run.outputs):
                     versions.add(link)
         for ref, why in versions.lacking.items():
@@ -61,6 +64,7 @@ def export(
         moved.copy_models(versions.models)
         copy_experiments(copying, _experiments(source, chosen, found))
         taken = {run_id: found[run_id] for run_id in chosen}
+        renumber(copying, moved, {**renumbering.refs, **versions.meant})
         RunCopying(copying, source.runs).copy(taken, folders(target.storage))
         copying.finish()
         return report_of(copying)
@@ -154,6 +158,7 @@ class _Versions:
     datasets: dict[str, set[int]] = field(factory=dict)
     models: dict[str, set[int]] = field(factory=dict)
     lacking: dict[str, str] = field(factory=dict)
+    meant: dict[Named, str] = field(factory=dict)
 
     def add(self, link: Any) -> None:
         """Add what a link means, and all below it; what can't be found is kept as lacking."""
@@ -162,11 +167,13 @@ class _Versions:
             one = waiting.pop()
             fields = one if isinstance(one, Mapping) else {"ref": one}
             kind, ref = str(fields.get("kind", "dataset")), str(fields.get("ref"))
+            digest = str(fields.get("digest") or "")
             try:
-                version = self._find(kind, ref, str(fields.get("digest") or ""))
+                version = self._find(kind, ref, digest)
             except MlkitError as error:
                 self.lacking[ref] = error.message
                 continue
+            self.meant[kind, ref, digest] = version.ref
             known = self.models if kind == "model" else self.datasets
             numbers = known.setdefault(version.name, set())
             if version.number not in numbers:

@@ -11,6 +11,7 @@ from mlkit.store.copying import ROOTS, Copying
 from mlkit.store.merge_report import MergeReport
 from mlkit.store.parallel import each
 from mlkit.store.references import folders
+from mlkit.store.renumbering import meaning, renumber
 from mlkit.store.run_copying import RunCopying
 from mlkit.store.version_copying import VersionCopying, all_versions
 from mlkit.tracking.naming import ExperimentEdit
@@ -44,6 +45,7 @@ def merge(source: "Parts", target: "Parts", *, progress: bool | None = None) -> 
     """
     with Progress("merge", show=progress) as shown:
         theirs = folders(source.storage)  # first: what comes later stays for the next time
+        meant = meaning(source.storage)
         datasets = all_versions(source.storage, "datasets")
         models = all_versions(source.storage, "models")
         copying = Copying(source.storage, target.storage, shown)
@@ -53,6 +55,7 @@ def merge(source: "Parts", target: "Parts", *, progress: bool | None = None) -> 
         versions.copy_models(models)
         versions.copy_monitors()
         copy_experiments(copying, source.storage.children(_EXPERIMENTS))
+        renumber(copying, versions, meant.refs)
         RunCopying(copying, source.runs).copy(theirs, folders(target.storage))
         copying.finish()
         return report_of(copying)

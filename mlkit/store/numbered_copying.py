@@ -66,11 +66,16 @@ class Held:
     key_of: Callable[[Mapping[str, Any]], Key]
     _seen: set[int] = field(factory=set, init=False)
     _known: dict[Key, int] = field(factory=dict, init=False)
+    _keys: dict[int, Key] = field(factory=dict, init=False)
 
     def find(self, fields: Mapping[str, Any]) -> int | None:
         """Give the number under which a document is there; None where it isn't."""
         self._look()
         return self._known.get(self.key_of(fields))
+
+    def key(self, number: int) -> Key | None:
+        """Give what tells the document of a number from others; None where none is known."""
+        return self._keys.get(number)
 
     def add(self, one: Numbered) -> tuple[int, bool]:
         """Add a document, unless it is there.
@@ -98,7 +103,7 @@ class Held:
             with suppress(AlreadyExists):  # another writer was quicker; perhaps with the same
                 self.series.storage.create(self.series.path(number), data)
                 self._seen.add(number)
-                self._known[self.key_of(one.fields)] = number
+                self._keep(self.key_of(one.fields), number)
                 return number, True
 
     def _look(self) -> None:
@@ -109,4 +114,8 @@ class Held:
             self._seen.add(number)
             path = self.series.path(number)
             with self.copying.naming(f"{self.series.storage.url}/{path}"):
-                self._known.setdefault(self.key_of(self.series.read(number)), number)
+                self._keep(self.key_of(self.series.read(number)), number)
+
+    def _keep(self, key: Key, number: int) -> None:
+        self._known.setdefault(key, number)
+        self._keys[number] = key

@@ -21,6 +21,7 @@ from mlkit.tracking.experiments import Experiments
 from mlkit.tracking.outbox import Outbox
 from mlkit.tracking.pulse import Pulse
 from mlkit.tracking.recorder import Recorders
+from mlkit.tracking.renumbering import Renumberings
 from mlkit.tracking.runs import Runs
 from mlkit.tracking.surroundings import Surroundings
 
@@ -90,6 +91,7 @@ class Rooms:
             datasets=lambda: self.datasets,
             models=lambda: self.models,
             experiments=lambda: self.experiments,
+            renumberings=Renumberings(self._storage),
             points=lambda run_id, key: self._index.points(run_id, key),  # noqa: PLW0108 - it is made later
             clock=now_ns,
             strict=self._strict,
@@ -150,7 +152,8 @@ class Rooms:
         """Give the monitor of a version, which compares with what that was trained on."""
         from mlkit.monitoring.monitor import Monitor
 
-        trained_on = [link["ref"] for link in version.datasets]
+        links = self.runs.renumbering().links(version.datasets)
+        trained_on = [link["ref"] for link in links]
         return Monitor(
             self._storage,
             version,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
-from mlkit._core.names import check_name
+from mlkit._core.names import check_name, parse_reference
 from mlkit.data import datasets as datasets_room
 from mlkit.data.version import DatasetVersion
 from mlkit.errors import Corrupt, InvalidName
@@ -21,6 +21,7 @@ from mlkit.objects.series import Series
 from mlkit.store.copying import Copying
 from mlkit.store.numbered_copying import Held, Key, Numbered, read_series
 from mlkit.store.parallel import each
+from mlkit.tracking.renumbering import Named, Renumbered
 
 if TYPE_CHECKING:
     from mlkit.data.datasets import Datasets
@@ -61,7 +62,8 @@ class VersionCopying:
     copying: Copying
     datasets: "Datasets"
     single_writer: bool = False
-    _numbers: dict[tuple[str, int], int] = field(factory=dict, init=False)
+    _numbers: dict[tuple[str, str, int], int] = field(factory=dict, init=False)
+    _held: dict[tuple[str, str], Held] = field(factory=dict, init=False)
 
     def copy_datasets(self, wanted: Wanted) -> None:
         """Copy versions of datasets; a content that is there already is the same version."""
@@ -87,6 +89,29 @@ class VersionCopying:
         for name in wanted:
             self._copy(aliases_room.ROOT, name, wanted[name], objects)
 
+    def renumbered(self, meant: Mapping[Named, str]) -> Iterator[Renumbered]:
+        """Give what runs of the source name and what is called otherwise in the target.
+
+        Args:
+            meant: What runs of the source name otherwise than the source does, and what it is
+                called there.
+        """
+        for (kind, name, number), there in self._numbers.items():
+            digest = self._digest(kind, name, there)
+            if digest != self._digest(kind, name, number):  # else that number is as good
+                yield Renumbered(kind, digest, f"{name}:{number}", f"{name}:{there}")
+        for (kind, was, digest), meaning in meant.items():
+            name, before, number = (*_version(was), _version(meaning)[1])
+            now = self._numbers.get((kind, name, number))
+            if not before or now is None or digest != self._digest(kind, name, now):
+                continue  # it wasn't copied, or the source doesn't tell the truth
+            if digest != self._digest(kind, name, before):
+                yield Renumbered(kind, digest, was, f"{name}:{now}")
+
+    def _digest(self, kind: str, name: str, number: int) -> str:
+        """Give the digest of a version of the target; nothing where it is unknown."""
+        return str((self._held[kind, name].key(number) or ("",))[0])
+
     def _copy(
         self,
         root: str,
@@ -102,6 +127,7 @@ class VersionCopying:
             theirs = read_series(Series(self.copying.source, folder, kind), self.copying, name)
             series = Series(self.copying.target, folder, kind, single_writer=self.single_writer)
             held = Held(series, self.copying, key_of)
+            self._held[root.removesuffix("s"), name] = held
             for number in sorted(numbers):
                 if number in theirs:
                     with self.copying.naming(f"{folder}/{number}.json", f"{name}:{number}"):
@@ -130,8 +156,7 @@ class VersionCopying:
             self.copying.was_there(what)
         if number != one.number:
             self.copying.renumbered.append((ref, f"{name}:{number}"))
-        if is_model:
-            self._numbers[name, one.number] = number
+        self._numbers["model" if is_model else "dataset", name, one.number] = number
 
     def _have(self, paths: list[str], ref: str) -> bool:
         """Have what a version needs in the target, and tell whether all of it is there."""
@@ -166,7 +191,11 @@ class VersionCopying:
         copying = self.copying
         theirs = Aliases(copying.source, name)
         ours = Aliases(copying.target, name)
-        held = {number for (model, _), number in self._numbers.items() if model == name}
+        held = {
+            number
+            for (kind, model, _), number in self._numbers.items()
+            if (kind, model) == ("model", name)
+        }
         for alias in theirs.names():
             folder = f"{aliases_room.ROOT}/{name}/aliases/{alias}"
             with copying.naming(folder, f"{name}@{alias}"):
@@ -233,7 +262,7 @@ class VersionCopying:
         model, version = check_name(sealed["model"], "model"), sealed["version"]
         to = path
         if version is not None and model in models:
-            number = self._numbers.get((model, int(version)))
+            number = self._numbers.get(("model", model, int(version)))
             if number is None:
                 raise Corrupt(f"{path} is of version {version}, which wasn't copied")
             to = path.replace(f"/inferences/{version}/", f"/inferences/{number}/", 1)
@@ -251,6 +280,15 @@ class VersionCopying:
                 self.copying.was_copied("findings of monitors", len(one.data))
             else:
                 self.copying.was_there("findings of monitors")
+
+
+def _version(ref: str) -> tuple[str, int]:
+    """Give the name and the number of a reference; 0 where it has none."""
+    try:
+        reference = parse_reference(ref)
+    except InvalidName:
+        return "", 0
+    return reference.name, reference.version or 0
 
 
 def _dataset_key(fields: Mapping[str, Any]) -> Key:

@@ -24,6 +24,7 @@ from mlkit.tracking.liveness import identity, is_lost
 from mlkit.tracking.params import GOALS
 from mlkit.tracking.point_verbs import PointVerbs
 from mlkit.tracking.recorded import Recorded
+from mlkit.tracking.renumbering import Renumbering
 from mlkit.tracking.state import RunState
 from mlkit.tracking.surroundings import Earlier
 
@@ -60,6 +61,7 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
         files: Mapping[str, int] | None = None,
         points: "Callable[[str, str], pa.Table | None] | None" = None,
         called: Callable[[str], str] | None = None,
+        renumbering: Callable[[], Renumbering] = Renumbering,
     ) -> None:
         self.id = run_id
         self._storage = storage
@@ -69,6 +71,7 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
         self._listed = files
         self._points = points
         self._called = called
+        self._ask_renumbering = renumbering
 
     # What it was
 
@@ -174,13 +177,16 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
 
     @property
     def inputs(self) -> list[dict[str, Any]]:
-        """What it read: `kind` (dataset or model), `ref` such as `flights:3`, `digest`."""
-        return self._state.inputs
+        """What it read: `kind` (dataset or model), `ref` such as `flights:3`, `digest`.
+
+        The reference is the one that the version has in this store.
+        """
+        return self._here(self._state.inputs)
 
     @property
     def outputs(self) -> list[dict[str, Any]]:
         """What it made, alike."""
-        return self._state.outputs
+        return self._here(self._state.outputs)
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -348,6 +354,14 @@ class Run(PointVerbs, EditVerbs, FollowVerbs):
         self._files = {**self._files, name: size}
         self._read_edits[name] = edit
         self.__dict__.pop("_state", None)
+
+    def _here(self, links: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Give links with the references that their versions have in this store."""
+        return self._renumbering.links(links) if links else []
+
+    @Remembered
+    def _renumbering(self) -> Renumbering:
+        return self._ask_renumbering()  # after the folder was read: it was there before that
 
     @Remembered
     def _said(self) -> RunState:

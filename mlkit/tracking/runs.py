@@ -25,6 +25,7 @@ from mlkit.tracking.pulse import Pulse
 from mlkit.tracking.ranks import rank
 from mlkit.tracking.reading import Run
 from mlkit.tracking.recorder import Recorders
+from mlkit.tracking.renumbering import Renumbering
 from mlkit.tracking.resuming import UNFINISHED, Bookmark, Wish
 from mlkit.tracking.state import RunState
 from mlkit.tracking.surroundings import Earlier, Surroundings
@@ -158,16 +159,30 @@ class Runs:
             clock=around.clock,
             points=around.points,
             called=called or self._called(),
+            renumbering=around.renumberings.current,
         )
 
-    def as_it_lies(self, run_id: str, files: Mapping[str, int] | None = None) -> Run:
+    def as_it_lies(
+        self,
+        run_id: str,
+        files: Mapping[str, int] | None = None,
+        renumbering: Callable[[], Renumbering] | None = None,
+    ) -> Run:
         """Give a run by its whole id, all of it read from its folder; for who makes the tables.
 
         Args:
             run_id: The id.
             files: The files of its folder with their sizes, where they are known.
+            renumbering: Gives what `renumbering` gave after they were listed, for who reads many.
         """
-        return self._listed(run_id, files)
+        return self._listed(run_id, files, renumbering)
+
+    def renumbering(self) -> Renumbering:
+        """Give which versions have another number here than where runs used them.
+
+        It knows all that runs name whose folders were listed before.
+        """
+        return self._around.renumberings.current()
 
     def ids(self) -> list[str]:
         """Give the ids of all runs, the oldest first."""
@@ -195,9 +210,10 @@ class Runs:
             _, run_id, name = entry.path.split("/", 2)
             if is_uuid7(run_id):
                 folders.setdefault(run_id, {})[name] = entry.size
+        renumbering = cache(self.renumbering)
         for run_id in sorted(folders):
             if "run.json" in folders[run_id]:  # else its first segment came before it
-                yield self._listed(run_id, folders[run_id], called)
+                yield self._listed(run_id, folders[run_id], renumbering, called)
 
     def readable(self, experiment: str | None = None, *, deleted: bool = False) -> Iterator[Run]:
         """Give the runs that can be read, the oldest first; a warning names those that can't.
@@ -242,6 +258,7 @@ class Runs:
         self,
         run_id: str,
         files: Mapping[str, int] | None,
+        renumbering: Callable[[], Renumbering] | None,
         called: Callable[[str], str] | None = None,
     ) -> Run:
         around = self._around
@@ -252,6 +269,7 @@ class Runs:
             clock=around.clock,
             files=files,
             called=called,
+            renumbering=renumbering or around.renumberings.current,
         )
 
     def _called(self) -> Callable[[str], str]:

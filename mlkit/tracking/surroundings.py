@@ -10,6 +10,7 @@ from mlkit.objects.blobs import Blobs
 from mlkit.storage.protocol import Storage
 from mlkit.tracking.courier import Courier
 from mlkit.tracking.outbox import Outbox
+from mlkit.tracking.renumbering import Renumberings
 from mlkit.tracking.state import RunState
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Surroundings:
         datasets: Gives the store's datasets, when they are first needed.
         models: Gives the store's models, alike.
         experiments: Gives the store's experiments, alike.
+        renumberings: Says which versions have another number here than where runs used them.
         points: Gives the points of a metric of a run from the tables, None where they lack them.
         clock: Gives the time.
         strict: Whether faults of the storage are raised.
@@ -52,6 +54,7 @@ class Surroundings:
     datasets: "Callable[[], Datasets]"
     models: "Callable[[], Models]"
     experiments: "Callable[[], Experiments]"
+    renumberings: Renumberings
     points: "Callable[[str, str], pa.Table | None]"
     clock: Clock
     strict: bool

@@ -88,4 +88,5 @@ class VersionVerbs:
         raise NotImplementedError
 
     def _inputs(self) -> list[dict[str, Any]]:
-        return [link for link in self._state.inputs if link["kind"] == "dataset"]
+        read = [link for link in self._state.inputs if link["kind"] == "dataset"]
+        return self._around.renumberings.current().links(read) if read else []

@@ -415,7 +415,7 @@ def test_lineage_still_says_when_the_content_is_nowhere(store, team):
     team.merge(store)
     team._storage.delete("datasets/flights/2.json")
     (node,) = [one for one in team.lineage(run.id).nodes if one.kind == "dataset"]
-    assert node.problem == "not the content that was recorded"
+    assert (node.ref, node.problem) == ("flights:2", "missing")
 
 
 # Models
