@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from mlkit.errors import FilterSyntax, InvalidInput
+from mlkit.index.arrays import certain
 from mlkit.query.expressions import Expression
 from mlkit.query.fields import RunColumns
 from mlkit.query.masks import mask_of
@@ -105,7 +106,7 @@ class Filter:
         """
         import pyarrow.compute as pc
 
-        found = pc.fill_null(self.mask(columns), False)  # noqa: FBT003 - unknown isn't found
+        found = certain(self.mask(columns))
         if not pc.any(found).as_py():
             check_filter(self.text, self.node, columns)
         return found

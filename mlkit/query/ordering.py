@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlkit.errors import InvalidInput
+from mlkit.index.arrays import certain, scalar_of
 from mlkit.query.constants import TYPES
 from mlkit.query.expressions import Falling, Value
 from mlkit.query.fields import RunColumns
@@ -113,7 +114,8 @@ def _sort_keys(
         return
     ranks: Any = None
     for name, column in typed.items():
-        own = pc.if_else(pc.is_valid(column), pa.scalar(_RANKS[name], pa.int8()), None)
+        rank, nothing = (scalar_of(one, pa.int64()) for one in (_RANKS[name], None))
+        own = pc.if_else(pc.is_valid(column), rank, nothing)
         ranks = own if ranks is None else pc.coalesce(ranks, own)
     if ranks.null_count:
         yield pc.is_null(ranks).cast(pa.int8()), "descending" if order.nulls_first else "ascending"
@@ -130,7 +132,7 @@ def _taken(column: "pa.ChunkedArray", rows: "pa.Array | None") -> "pa.Array":
 
     found = column.combine_chunks() if rows is None else column.take(rows).combine_chunks()
     if pa.types.is_floating(found.type):
-        return pc.if_else(pc.is_nan(found), None, found)
+        return pc.if_else(pc.is_nan(found), scalar_of(None, found.type), found)
     return found.cast(pa.int8()) if pa.types.is_boolean(found.type) else found
 
 
@@ -194,7 +196,7 @@ def _contenders(keys: Sequence[SortKey], limit: int | None) -> "pa.Array | None"
     descending = way == "descending"
     last = ends["min"] if descending else ends["max"]
     ahead = (pc.greater_equal if descending else pc.less_equal)(column, last)
-    return pc.indices_nonzero(pc.fill_null(ahead, False))  # noqa: FBT003 - who lacks it isn't
+    return pc.indices_nonzero(certain(ahead))
 
 
 def _sorted(keys: Sequence[SortKey], length: int) -> "pa.Array":
