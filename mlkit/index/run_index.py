@@ -16,7 +16,7 @@ from mlkit.errors import Corrupt, MlkitError, NewerFormat, NotFound, SingleWrite
 from mlkit.index.background import Background
 from mlkit.index.cache import ColumnCache
 from mlkit.index.dividing import Divider, Division, undivided
-from mlkit.index.folded import FoldedTables
+from mlkit.index.folded import FOLDER, FoldedTables
 from mlkit.index.folding import Folded, Folding
 from mlkit.index.listing import Listing
 from mlkit.index.live import LiveRun, LiveRuns
@@ -24,6 +24,7 @@ from mlkit.index.parts import FilePart, RowsPart
 from mlkit.index.row import Row
 from mlkit.index.series import Files, Series
 from mlkit.index.view import View, as_it_is
+from mlkit.storage.faulting import read_only
 from mlkit.storage.memory import MemoryStorage
 from mlkit.storage.protocol import Entry, Storage
 from mlkit.storage.readonly import ReadOnlyStorage
@@ -230,8 +231,11 @@ class RunIndex:
             stop: Ends it between two batches.
 
         Raises:
-            SingleWriterOnly: The storage can't refuse a second writer.
+            ReadOnly: The storage only reads.
+            SingleWriterOnly: It can't refuse a second writer.
         """
+        if isinstance(self.storage, ReadOnlyStorage):
+            raise read_only(self.storage.url, FOLDER)
         if not self.foldable:
             message = f"The storage {self.storage.url} can't refuse a second writer of a table"
             raise SingleWriterOnly(

@@ -304,7 +304,7 @@ def test_a_store_that_only_reads_shows_all_runs_and_is_not_folded(store, told, m
     assert told(other._index.see()) == told(store._index.see(tables=False))
     other._index.wait()
     assert sorted(folder_of(store).rglob("*")) == before
-    with pytest.raises(SingleWriterOnly):
+    with pytest.raises(ReadOnly):
         other.compact()
 
 
