@@ -2,6 +2,7 @@
 
 A later mlkit must open it and read the same. To make it anew (only for a new format):
 python tests/golden/make.py tests/golden/format-2
+That of format-1 was made before there were tables, and format-1-tables when they came.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import sys
 import mlkit
 from mlkit.provenance import capture
 from mlkit.store import rooms
-from mlkit.tracking import runs
+from mlkit.tracking import beginning, editing, experiments, journal, runs
 
 
 def make(url):
@@ -46,6 +47,27 @@ def make(url):
     monitor.log({"x": [1.0, 2.0]}, [0.2, 0.7], ids=["a", "b"], timestamp="2026-01-31")
     monitor.log_truth(["a", "b"], [False, True])
     monitor.check(start="2026-01-01", end="2026-02-01")
+    _organize(store)
+
+
+def _organize(store):
+    """Say something of what is there, fold it, and say more."""
+    with store.start_run("scratch", name="aimed") as run:
+        run.set_goals(loss="min")
+        run.log_params(depth="deep")  # which is a number in another run
+        for step in range(3):
+            run.log_metric("loss", 1 / (step + 1), step=step)
+    failed = store.search_runs("name = 'failed'")[0]
+    failed.set_tags(owner="ann", team="ml")
+    failed.note("afterwards")
+    scratch = store.experiments["scratch"]
+    scratch.describe("what was tried first")
+    scratch.rename("trials/first")
+    with store.start_run("scratch", name="gone") as gone:
+        pass
+    store.run(gone.id).delete()
+    store.compact()
+    store.run(run.id).rename("well aimed")
 
 
 def _fail():
@@ -55,6 +77,8 @@ def _fail():
 if __name__ == "__main__":
     # What a golden store says of its maker's machine is made up.
     capture.look = lambda _: {"code": {"commit": "0" * 40}, "packages": {"numpy": "2.0.0"}}
-    runs.identity = lambda: {"host": "golden", "pid": 1, "process_start": "1"}
-    runs.user = rooms.user = lambda: "ann"
+    for room in (beginning, journal, runs):
+        room.identity = lambda: {"host": "golden", "pid": 1, "process_start": "1"}
+    for room in (beginning, rooms, editing, experiments):
+        room.user = lambda: "ann"
     make(sys.argv[1])

@@ -86,4 +86,39 @@ def test_its_monitor_is_read(golden):
 
 def test_it_can_be_read_where_nothing_can_be_written(golden):
     assert os.fspath(golden.url)
-    assert len(golden.search_runs()) == 2
+    found = {run.name for run in golden.search_runs()}
+    assert {"golden", "failed"} <= found
+
+
+@pytest.fixture
+def organized(tmp_path):
+    shutil.copytree(HERE / "format-1-tables", tmp_path / "organized")
+    return mlkit.Store(tmp_path / "organized", trusted=True)
+
+
+def test_what_was_said_of_its_runs_afterwards_is_read(organized):
+    failed = organized.search_runs("name = 'failed'")[0]
+    assert failed.tags == {"owner": "ann", "team": "ml"}
+    assert [note["text"] for note in failed.notes] == ["afterwards"]
+    aimed = organized.search_runs("name = 'well aimed'")[0]
+    assert aimed.goals == {"loss": "min"}
+    assert [run.name for run in organized.search_runs(deleted=True)] == ["gone"]
+
+
+def test_its_experiments_are_read(organized):
+    (trials,) = (one for one in organized.experiments if one.name == "trials/first")
+    assert trials.description == "what was tried first"
+    assert len(organized.search_runs(experiment="scratch")) == 1
+
+
+def test_its_tables_are_read_as_its_folders_are(organized):
+    folded = organized._index.see()
+    read = organized._index.see(tables=False)
+    assert len(folded.series.live) == 1  # the one that was renamed since
+    assert len(read.series.live) == 4
+    for name in ("params.depth", "max(metrics.loss)", "best(metrics.loss)", "metrics.auc"):
+        found = organized.search_runs(f"{name} is not null")
+        assert {run.name for run in found} <= {"golden", "well aimed"}
+        assert len(found)
+    points = organized.search_runs("metrics.loss > 0 or metrics.loss = nan").metrics("loss")
+    assert points.num_rows == 6 + 3
