@@ -244,13 +244,6 @@ class Runs:
             )
             warnings.warn(message, DamagedRunWarning, stacklevel=2)
 
-    def counts(self) -> dict[str, int]:
-        """Give how many runs carry the name of which experiment, without deleted ones."""
-        counts: dict[str, int] = {}
-        for run in self.readable():
-            counts[run.carried] = counts.get(run.carried, 0) + 1
-        return counts
-
     def __len__(self) -> int:
         return len(self.ids())
 
