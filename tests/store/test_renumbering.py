@@ -1,6 +1,7 @@
 """Runs name the versions that they used, whatever numbers those have where the runs were copied."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from attrs import evolve
@@ -228,6 +229,28 @@ def test_a_merge_that_is_killed_anywhere_shows_no_run_that_names_another_version
             assert told(ours, 1) == ("w:1", "m:1")
 
 
+def test_several_that_merge_at_once_while_runs_are_folded_name_all_by_their_own_numbers(tmp_path):
+    ours = mlkit.Store(tmp_path / "ours")
+    trained(ours, 0)
+    others = [mlkit.Store(tmp_path / f"other-{value}") for value in range(1, 5)]
+    for value, other in enumerate(others, 1):
+        trained(other, value)
+
+    def fold():
+        for _ in range(8):
+            mlkit.Store(ours.url).compact()
+
+    works = [lambda one=one: mlkit.Store(ours.url).merge(one) for one in (*others, *others)]
+    with ThreadPoolExecutor(9) as pool:
+        for done in [pool.submit(work) for work in (fold, *works)]:
+            done.result()
+    for _ in range(2):
+        named = [told(ours, value) for value in range(5)]
+        assert named[0] == ("w:1", "m:1")
+        assert {data for data, _ in named} == {f"w:{number}" for number in range(1, 6)}
+        ours.compact()
+
+
 def test_a_run_that_is_there_and_gets_more_names_it_right_folded_or_not(stores):
     ours, theirs = stores
     run = theirs.start_run("late")
@@ -258,6 +281,17 @@ def test_runs_that_were_folded_before_their_version_could_come_are_folded_anew(s
     assert told(ours, 1) == ("w:1", "m:1")
     ours.compact()
     assert told(mlkit.Store(ours.url), 2) == ("w:2", "m:2")
+
+
+def test_an_export_finds_by_its_content_what_nothing_says_the_number_of(stores, tmp_path):
+    ours, theirs = stores
+    ours.merge(theirs)
+    for path in documents(ours):  # as a store that an earlier mlkit merged
+        ours._storage.delete(path)
+    out = mlkit.Store(tmp_path / "out")
+    trained(out, 9)
+    mlkit.Store(ours.url).export(theirs.runs.ids(), out.url)
+    assert (told(out, 9), told(out, 2)) == (("w:1", "m:1"), ("w:2", "m:2"))
 
 
 def test_one_object_of_a_store_sees_what_another_one_merged(stores):
@@ -368,19 +402,23 @@ def test_a_strange_document_of_the_source_keeps_nothing_from_coming(stores, copy
 
 
 @METHODS
-def test_a_store_that_lies_of_its_numbers_makes_no_run_name_other_content(stores, copy):
+def test_a_store_that_lies_of_its_numbers_makes_no_run_name_other_content(stores, tmp_path, copy):
     ours, theirs = stores
+    third = mlkit.Store(tmp_path / "third")
+    trained(third, 3)
     digest = theirs.dataset("w:1").digest
     theirs.log_dataset("w", {"a": [66]})
     lies = [
         {"kind": "dataset", "digest": digest, "was": "w:1", "now": "w:2"},
         {"kind": "dataset", "digest": ours.dataset("w:1").digest, "was": "w:1", "now": "w:2"},
+        {"kind": "dataset", "digest": third.dataset("w:1").digest, "was": "w:1", "now": "w:2"},
     ]
     document = encode_document("renumbering", {"versions": lies})
     theirs._storage.write(f"renumbered/{uuid7(1)}.json", document)
     brought(theirs, ours, copy)
-    assert told(ours, 1) == ("w:1", "m:1")
-    assert told(ours, 2) == ("w:2", "m:2")
+    brought(third, ours, copy)
+    for value in (1, 2, 3):
+        told(ours, value)
 
 
 def test_garbage_collection_leaves_the_numbers_alone(stores):
