@@ -177,9 +177,9 @@ def plain_note(text: object, of: str = "run") -> str:
         of: What it is of, for the message.
 
     Raises:
-        InvalidInput: It is no text, or empty.
+        InvalidInput: It is no text.
     """
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str):
         message = f"A note is text, not {text!r}"
         raise InvalidInput(message, hint=f"Write {of}.note('…')")
     return mask_text(text)

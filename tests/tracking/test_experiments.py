@@ -394,9 +394,8 @@ def test_each_verb_names_itself_where_it_refuses_what_is_no_text(store):
     flights = store.experiments["flights"]
     with pytest.raises(InvalidInput, match=r"experiment\.describe"):
         flights.describe(5)
-    for empty in ("", "  ", 5):
-        with pytest.raises(InvalidInput, match=r"experiment\.note"):
-            flights.note(empty)
+    with pytest.raises(InvalidInput, match=r"experiment\.note"):
+        flights.note(5)
     flights.describe("")  # takes a description away
     assert flights.description == ""
 
