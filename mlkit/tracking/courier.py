@@ -30,6 +30,7 @@ _LONGEST_PAUSE = 300.0
 _BUSY_PAUSE = 1.0
 _IDLE = 330.0  # longer than from one sending of a living run to the next
 _LOOK = 0.5
+_GLANCE = 0.01  # a look of the courier's own thread may pass for one who writes, but it is short
 _QUIET = 2.0
 _MIB = 1 << 20
 _IN_FLIGHT = 64 * _MIB
@@ -123,6 +124,7 @@ class Courier:
         with self._changed:
             mine = self._want()
             began, sent, total = self._clock(), self._bytes, self._outbox.size()
+            elsewhere = False
             self._failed = 0
             self._moved = self._clock()
             self._waiting += 1
@@ -132,7 +134,10 @@ class Courier:
                         break
                     self._changed.wait(_LOOK)
                     if self._elsewhere and not self._left(folder):
-                        break  # what another process is sending isn't waited for
+                        self._changed.wait(_GLANCE)
+                        elsewhere = not self._left(folder)
+                        if elsewhere:
+                            break  # what another process writes isn't waited for
                     if self._clock() - began > _QUIET:
                         _show(self._bytes - sent, total)
             finally:
@@ -141,7 +146,7 @@ class Courier:
                     _show(self._bytes - sent, total, end="\n")
             self._in_vain = self._done < mine and not self._elsewhere
             error = self.error if self._done < mine else None
-        left = self._left(folder)
+        left = [] if elsewhere else self._left(folder)
         if not left:  # what failed was another run's
             return Delivery()
         if error is None:
