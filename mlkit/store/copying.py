@@ -12,8 +12,8 @@ from mlkit.errors import AlreadyExists, Corrupt, InvalidName, NewerFormat, NotFo
 from mlkit.objects.age import is_aging
 from mlkit.objects.blobs import damaged
 from mlkit.objects.verify import Problem
+from mlkit.storage.parallel import threads_for
 from mlkit.store.merge_report import Copied
-from mlkit.store.parallel import threads_for
 
 if TYPE_CHECKING:
     from mlkit.storage.protocol import Entry, Storage

@@ -9,9 +9,9 @@ from mlkit._core.ids import is_uuid7
 from mlkit._core.names import parse_reference
 from mlkit.display.progress import Progress
 from mlkit.errors import InvalidInput, MlkitError, NotFound
+from mlkit.storage.parallel import each, threads_for
 from mlkit.store.copying import Copying
 from mlkit.store.merge import copy_experiments, report_of
-from mlkit.store.parallel import each, threads_for
 from mlkit.store.references import Files, folders
 from mlkit.store.renumbering import meaning, renumber
 from mlkit.store.run_copying import RunCopying

@@ -24,9 +24,9 @@ from mlkit.display.progress import Progress
 from mlkit.errors import Corrupt, InvalidInput, NewerFormat, NotFound
 from mlkit.objects.age import GRACE
 from mlkit.query.fields import parse_span
+from mlkit.storage.parallel import each, threads_for
 from mlkit.storage.protocol import Entry, Storage
 from mlkit.store.gc_report import Freed, GcReport
-from mlkit.store.parallel import each, threads_for
 from mlkit.store.parts import Parts
 from mlkit.store.references import (
     RunReferences,

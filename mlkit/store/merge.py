@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from mlkit._core.ids import is_uuid7
 from mlkit.display.progress import Progress
 from mlkit.errors import NotAStore
+from mlkit.storage.parallel import each
 from mlkit.storage.paths import STORE_DOCUMENT
 from mlkit.store.copying import ROOTS, Copying
 from mlkit.store.merge_report import MergeReport
-from mlkit.store.parallel import each
 from mlkit.store.references import folders
 from mlkit.store.renumbering import meaning, renumber
 from mlkit.store.run_copying import RunCopying

@@ -12,7 +12,7 @@ from mlkit.metrics.reader import read_segment
 from mlkit.metrics.records import Event
 from mlkit.objects.blobs import ROOT, object_path
 from mlkit.objects.verify import Problem
-from mlkit.store.parallel import each, threads_for
+from mlkit.storage.parallel import each, threads_for
 from mlkit.tracking.checking import SEGMENT, endings
 from mlkit.tracking.documents import BEGINNING, read_end
 

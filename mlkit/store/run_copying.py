@@ -9,9 +9,9 @@ from attrs import frozen
 
 from mlkit._core.ids import is_uuid7
 from mlkit.errors import NotFound
+from mlkit.storage.parallel import each
 from mlkit.storage.wrapped import WrappedStorage
 from mlkit.store.copying import Copying
-from mlkit.store.parallel import each
 from mlkit.store.references import Files, files_of, references_of
 from mlkit.tracking.changes import Changes
 from mlkit.tracking.checking import SEGMENT, endings

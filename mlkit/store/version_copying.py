@@ -18,9 +18,9 @@ from mlkit.monitoring.monitor import CHECK, DECISION
 from mlkit.objects import blobs, packs
 from mlkit.objects.blobs import object_path
 from mlkit.objects.series import Series
+from mlkit.storage.parallel import each
 from mlkit.store.copying import Copying
 from mlkit.store.numbered_copying import Held, Key, Numbered, read_series
-from mlkit.store.parallel import each
 from mlkit.tracking.renumbering import Named, Renumbered
 
 if TYPE_CHECKING:
