@@ -1,7 +1,7 @@
 # make demo   the whole lifecycle on real flights          make bench  the budgets, measured
 # make test   everything that .ci/run asks for             make docs   the pages, in site/
 # make check  the quick part: style, types, imports        make clean  remove what these made
-# make peers  the trackers that bench stands mlkit beside, each in an environment of its own
+# make peers  what bench stands mlkit beside, each in an environment of its own
 #
 # Each makes .venv from nothing where needed: with uv where it is found, with pip where not. bench
 # makes the peers too (1.3 GB in .venv-peers), and goes on without those that can't be installed.
@@ -14,7 +14,7 @@ MAKEFLAGS += --no-builtin-rules
 PYTHON ?=
 
 BIN := .venv/bin
-PEERS := trackio wandb mlflow tensorboardx
+PEERS := trackio wandb mlflow tensorboardx dvc
 UV := $(shell command -v uv 2>/dev/null)
 
 .PHONY: help demo test check bench peers docs clean
