@@ -10,9 +10,10 @@ from mlkit.cli.forms import short
 
 if TYPE_CHECKING:
     from mlkit.data.version import DatasetVersion
-    from mlkit.models.aliases import AliasEntry, Refusal
     from mlkit.models.model import Model
     from mlkit.models.package import ModelVersion
+    from mlkit.models.refusals import Refusal
+    from mlkit.objects.aliases import AliasEntry
     from mlkit.objects.verify import Problem
     from mlkit.query.lineage import Lineage
     from mlkit.store.gc_report import GcReport

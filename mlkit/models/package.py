@@ -13,6 +13,7 @@ from mlkit.display.formats import show_bytes, show_float
 from mlkit.errors import Corrupt, InvalidInput
 from mlkit.schema.signature import Signature
 
+ROOT = "models"
 KIND = "model_version"
 _SHOWN = 3
 _ID = 13

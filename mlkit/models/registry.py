@@ -12,13 +12,14 @@ from mlkit._core.masking import mask_text
 from mlkit._core.names import check_name, parse_reference, unknown
 from mlkit._core.settings import cache_dir
 from mlkit.errors import Corrupt, InvalidName, NewerFormat, NotFound
-from mlkit.models.aliases import ROOT, Aliases
 from mlkit.models.loaded import LoadedModel
 from mlkit.models.loading import load_object
 from mlkit.models.model import Model
-from mlkit.models.package import KIND, ModelVersion, digest_of
+from mlkit.models.package import KIND, ROOT, ModelVersion, digest_of
+from mlkit.models.refusals import Refusals
 from mlkit.models.saving import checked_metrics, checked_tags, links_of, prepared
 from mlkit.objects import blobs as blob_objects
+from mlkit.objects.aliases import Aliases
 from mlkit.objects.blobs import Blobs, object_path
 from mlkit.objects.series import Series
 from mlkit.objects.verify import Problem
@@ -190,14 +191,7 @@ class Models:
         series = self._series(check_name(name, "model"))
         if series.latest() is None:
             raise unknown("model", name, self.names())
-        aliases = Aliases(
-            self.storage,
-            name,
-            clock=self.clock,
-            user=self.user,
-            single_writer=self.single_writer,
-        )
-        return Model(name, series, aliases, self.load)
+        return Model(name, series, self._aliases(name), self.load)
 
     def uses(
         self, report: Callable[[Problem], object] = lambda _: None
@@ -222,11 +216,22 @@ class Models:
                     continue
                 for digest in version.blobs():
                     yield object_path(blob_objects.ROOT, digest), ref
-            for place, fault in Aliases(self.storage, name).faults():
+            aliases = self._aliases(name)
+            for place, fault in (*aliases.faults(), *Refusals(aliases).faults()):
                 report(Problem(place, fault.message))
 
     def _series(self, name: str) -> Series:
         return Series(self.storage, f"{ROOT}/{name}", KIND, single_writer=self.single_writer)
+
+    def _aliases(self, name: str) -> Aliases:
+        return Aliases(
+            self.storage,
+            ROOT,
+            name,
+            clock=self.clock,
+            user=self.user,
+            single_writer=self.single_writer,
+        )
 
     def _open_series(self, name: str) -> Series:
         """Give the series to write to, after checking that it may be."""

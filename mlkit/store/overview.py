@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from mlkit._core.clock import now_ns
 from mlkit._core.ids import token
 from mlkit.errors import MlkitError
-from mlkit.models.aliases import AliasEntry
+from mlkit.objects.aliases import AliasEntry
 from mlkit.reports.overview import PLACES, ModelOverview, Overview
 
 if TYPE_CHECKING:

@@ -10,12 +10,14 @@ from mlkit._core.names import check_name, parse_reference
 from mlkit.data import datasets as datasets_room
 from mlkit.data.version import DatasetVersion
 from mlkit.errors import Corrupt, InvalidName
-from mlkit.models import aliases as aliases_room
-from mlkit.models.aliases import Aliases
-from mlkit.models.package import KIND as MODEL_KIND
+from mlkit.models import package as models_room
 from mlkit.models.package import ModelVersion
+from mlkit.models.refusals import KIND as REFUSAL
+from mlkit.models.refusals import Refusals
 from mlkit.monitoring.monitor import CHECK, DECISION
+from mlkit.objects import aliases as aliases_room
 from mlkit.objects import blobs, packs
+from mlkit.objects.aliases import Aliases
 from mlkit.objects.blobs import object_path
 from mlkit.objects.series import Series
 from mlkit.storage.parallel import each
@@ -87,7 +89,7 @@ class VersionCopying:
                 yield object_path(blobs.ROOT, digest)
 
         for name in wanted:
-            self._copy(aliases_room.ROOT, name, wanted[name], objects)
+            self._copy(models_room.ROOT, name, wanted[name], objects)
 
     def renumbered(self, meant: Mapping[Named, str]) -> Iterator[Renumbered]:
         """Give what runs of the source name and what is called otherwise in the target.
@@ -119,8 +121,8 @@ class VersionCopying:
         numbers: Collection[int],
         objects: Callable[[str, Numbered], Iterable[str]],
     ) -> None:
-        kind = MODEL_KIND if root == aliases_room.ROOT else datasets_room.KIND
-        key_of = _model_key if root == aliases_room.ROOT else _dataset_key
+        kind = models_room.KIND if root == models_room.ROOT else datasets_room.KIND
+        key_of = _model_key if root == models_room.ROOT else _dataset_key
         folder = f"{root}/{name}"
         with self.copying.naming(folder, name):
             self._check_name(root, name)
@@ -132,7 +134,7 @@ class VersionCopying:
                 if number in theirs:
                     with self.copying.naming(f"{folder}/{number}.json", f"{name}:{number}"):
                         self._copy_version(held, name, theirs[number], objects)
-            if root == aliases_room.ROOT and self._is_mirror(theirs, series):
+            if root == models_room.ROOT and self._is_mirror(theirs, series):
                 self._copy_history(name)
 
     def _copy_version(
@@ -142,7 +144,7 @@ class VersionCopying:
         one: Numbered,
         objects: Callable[[str, Numbered], Iterable[str]],
     ) -> None:
-        is_model, ref = held.series.kind == MODEL_KIND, f"{name}:{one.number}"
+        is_model, ref = held.series.kind == models_room.KIND, f"{name}:{one.number}"
         what = "versions of models" if is_model else "versions of datasets"
         needed = list(objects(name, one))
         if held.find(one.fields) is None and not self._have(needed, ref):
@@ -189,23 +191,23 @@ class VersionCopying:
         never leaves an alias on what it meant long ago.
         """
         copying = self.copying
-        theirs = Aliases(copying.source, name)
-        ours = Aliases(copying.target, name)
+        theirs = Aliases(copying.source, models_room.ROOT, name)
+        ours = Aliases(copying.target, models_room.ROOT, name)
         held = {
             number
             for (kind, model, _), number in self._numbers.items()
             if (kind, model) == ("model", name)
         }
         for alias in theirs.names():
-            folder = f"{aliases_room.ROOT}/{name}/aliases/{alias}"
+            folder = f"{models_room.ROOT}/{name}/aliases/{alias}"
             with copying.naming(folder, f"{name}@{alias}"):
-                ours._check_case(alias)  # noqa: SLF001 - the rule is the same for copies
+                ours.check_case(alias)
                 if all(entry.version in held for entry in theirs.history(alias)):
                     self._copy_numbered(folder, aliases_room.KIND, "moves of aliases")
-        folder = f"{aliases_room.ROOT}/{name}/gates"
+        folder = f"{models_room.ROOT}/{name}/gates"
         with copying.naming(folder, name):
-            theirs.refusals()
-            self._copy_numbered(folder, aliases_room.REFUSAL, "refusals of gates")
+            Refusals(theirs).all()
+            self._copy_numbered(folder, REFUSAL, "refusals of gates")
 
     def _copy_numbered(self, folder: str, kind: str, what: str) -> None:
         """Copy documents under their numbers, where those that are here are the source's newest."""
@@ -239,7 +241,7 @@ class VersionCopying:
         copying.progress.stage("copying monitors")
         here = {entry.path for entry in copying.target.list("monitors")}
         series: dict[tuple[str, str], None] = {}
-        models = {name.rstrip("/") for name in copying.source.children(aliases_room.ROOT)}
+        models = {name.rstrip("/") for name in copying.source.children(models_room.ROOT)}
         for entry in copying.source.list("monitors"):
             numbered = _SERIES.fullmatch(entry.path)
             sealed = _SEALED.fullmatch(entry.path)

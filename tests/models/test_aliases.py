@@ -6,8 +6,8 @@ import pytest
 
 from mlkit._core.codec import encode_document
 from mlkit.errors import Corrupt, GateRefused, InvalidInput, InvalidName, NotFound
-from mlkit.models.aliases import AliasEntry, undo_stack
 from mlkit.models.loaded import LoadedModel
+from mlkit.objects.aliases import AliasEntry, undo_stack
 
 
 @pytest.fixture

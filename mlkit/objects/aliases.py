@@ -17,12 +17,14 @@ from mlkit.objects.series import Series
 if TYPE_CHECKING:
     from mlkit.storage.protocol import Storage
 
-ROOT = "models"
 KIND = "alias_entry"
-REFUSAL = "gate_refusal"
 
 Decide = Callable[[int | None], "Mapping[str, Any] | None"]
-"""Gives the gate's report for the version that holds the alias, or raises to refuse."""
+"""Gives the report of a gate on the version that holds the alias, or raises to refuse."""
+
+
+def _no_gate(_holder: int | None) -> None:
+    """Let every version pass."""
 
 
 @frozen(kw_only=True)
@@ -40,7 +42,7 @@ class AliasEntry:
         action: `promote`, or `rollback`.
         gate_report: What the gate said; None where there was no gate.
         run_id: The run that moved it.
-        model: The model, where it is known.
+        name: The dataset or model, where it is known.
     """
 
     number: int
@@ -53,74 +55,47 @@ class AliasEntry:
     action: str = "promote"
     gate_report: Mapping[str, Any] | None = None
     run_id: str | None = None
-    model: str = field(default="", eq=False)
+    name: str = field(default="", eq=False)
 
     def __repr__(self) -> str:
-        move = f"{self.alias} -> {_version(self.model, self.version)} ({self.action})"
-        return f"<AliasEntry {move} {_signature(self.at, self.user, self.reason)}>"
-
-
-@frozen(kw_only=True)
-class Refusal:
-    """A promotion that a gate refused; the alias stayed where it was.
-
-    Attributes:
-        number: Its place among the refusals of the model, from 1.
-        alias: The alias.
-        version: The version that was to hold it.
-        holder: The version that held it, and still does; None where none did.
-        at: When, in nanoseconds since 1970, UTC.
-        user: Who tried.
-        reason: Why it was tried.
-        gate_report: What the gate said.
-        run_id: The run that tried.
-        model: The model, where it is known.
-    """
-
-    number: int
-    alias: str
-    version: int
-    holder: int | None
-    at: int
-    user: str
-    reason: str
-    gate_report: Mapping[str, Any]
-    run_id: str | None = None
-    model: str = field(default="", eq=False)
-
-    def __repr__(self) -> str:
-        held = "nobody" if self.holder is None else _version(self.model, self.holder)
-        what = f"{_version(self.model, self.version)} as {self.alias}, still {held},"
-        return f"<Refusal of {what} {_signature(self.at, self.user, self.reason)}>"
+        move = f"{self.alias} -> {named_version(self.name, self.version)} ({self.action})"
+        return f"<AliasEntry {move} {signature(self.at, self.user, self.reason)}>"
 
 
 @frozen
 class Aliases:
-    """The aliases of one model.
+    """The aliases of one dataset or model.
 
     Any number of threads, processes and machines may move them at once. A move is a new document,
     created exclusively; who loses a race looks again at what holds the alias, and decides anew.
 
     Args:
         storage: The store's storage.
-        name: The model.
+        root: The folder of the dataset or model: `datasets` or `models`.
+        name: The dataset or model.
         clock: Gives the present time.
         user: Who moves them.
         single_writer: The caller promises to be the only writer.
     """
 
     storage: "Storage"
+    root: str
     name: str
     clock: Clock = field(default=now_ns, kw_only=True, repr=False)
     user: str = field(default="", kw_only=True)
     single_writer: bool = field(default=False, kw_only=True)
+
+    @property
+    def what(self) -> str:
+        """What has the aliases: `dataset` or `model`."""
+        return self.root.removesuffix("s")
 
     def names(self) -> list[str]:
         """Give the aliases, sorted."""
         return [name for name in self._folders() if _can_be_alias(name)]
 
     def _folders(self) -> list[str]:
-        names = self.storage.children(f"{ROOT}/{self.name}/aliases")
+        names = self.storage.children(f"{self.root}/{self.name}/aliases")
         return [name[:-1] for name in names if name.endswith("/")]
 
     def holder(self, alias: str) -> int | None:
@@ -153,14 +128,20 @@ class Aliases:
         return entries
 
     def promote(
-        self, alias: str, version: int, decide: Decide, *, reason: str, run_id: str | None
+        self,
+        alias: str,
+        version: int,
+        decide: Decide = _no_gate,
+        *,
+        reason: str = "",
+        run_id: str | None = None,
     ) -> AliasEntry:
         """Let a version hold an alias.
 
         Args:
             alias: The alias; it is made if there is none.
             version: The version, which must exist.
-            decide: Gives the report of the gate for the holder that is replaced. It is asked again
+            decide: Gives the report of a gate for the holder that is replaced. It is asked again
                 if another writer moved the alias meanwhile.
             reason: Why.
             run_id: The run that does it.
@@ -168,7 +149,7 @@ class Aliases:
         Returns:
             The entry that was added to the history.
         """
-        self._check_case(alias)
+        self.check_case(alias)
         decided: dict[int | None, Mapping[str, Any] | None] = {}
 
         def make(number: int) -> dict[str, Any]:
@@ -180,7 +161,7 @@ class Aliases:
                 "version": version,
                 "replaced": holder,
                 "action": "promote",
-                **self._signed(reason, run_id),
+                **self.signed(reason, run_id),
                 "gate_report": decided[holder],
             }
 
@@ -217,83 +198,39 @@ class Aliases:
                 "version": held[-2],
                 "replaced": held[-1],
                 "action": "rollback",
-                **self._signed(reason, run_id),
+                **self.signed(reason, run_id),
                 "gate_report": None,
             }
 
         series = self._series(check_alias(alias))
         return self._entry(alias, series, series.append(make, token=token()))
 
-    def refuse(
-        self,
-        alias: str,
-        version: int,
-        holder: int | None,
-        report: Mapping[str, Any],
-        *,
-        reason: str,
-        run_id: str | None,
-    ) -> None:
-        """Keep the report of a gate that refused a version."""
-        body = {
-            "alias": alias,
-            "version": version,
-            "holder": holder,
-            **self._signed(reason, run_id),
-            "gate_report": report,
-        }
-        self._refusals.append(lambda _: body, token=token())
-
-    def refusals(self) -> list[Refusal]:
-        """Give the promotions that gates refused, the oldest first."""
-        return [self._refusal(number) for number in self._refusals.numbers()]
-
-    def _refusal(self, number: int) -> Refusal:
-        document = self._refusals.read(number)
-        try:
-            return Refusal(
-                **_fields(document),
-                holder=shapes.optional(document, "holder", int),
-                gate_report=shapes.required(document, "gate_report", dict),
-                model=self.name,
-            )
-        except (shapes.Misshapen, InvalidInput) as error:
-            raise _incomplete(self._refusals.path(number), error) from error
-
     def faults(self) -> Iterator[tuple[str, MlkitError]]:
         """Give the documents that can't be understood: the path of each, and why."""
-        found = [(name, self._series(name)) for name in self._folders()]
-        for alias, series in [*found, ("", self._refusals)]:
+        for alias in self._folders():
+            series = self._series(alias)
             for number in series.numbers():
                 try:
-                    if series.kind == REFUSAL:
-                        self._refusal(number)
-                    else:
-                        self._entry(check_alias(alias), series, number)
+                    self._entry(check_alias(alias), series, number)
                 except (Corrupt, NewerFormat, NotFound, InvalidName) as error:
                     yield series.path(number), error
 
-    @property
-    def _refusals(self) -> Series:
-        folder = f"{ROOT}/{self.name}/gates"
-        return Series(self.storage, folder, REFUSAL, single_writer=self.single_writer)
-
     def _series(self, alias: str) -> Series:
-        folder = f"{ROOT}/{self.name}/aliases/{alias}"
+        folder = f"{self.root}/{self.name}/aliases/{alias}"
         return Series(self.storage, folder, KIND, single_writer=self.single_writer)
 
     def _entry(self, alias: str, series: Series, number: int) -> AliasEntry:
         document = series.read(number)
         try:
             entry = AliasEntry(
-                **_fields(document),
+                **signed_fields(document),
                 replaced=shapes.optional(document, "replaced", int),
                 action=shapes.required(document, "action", str),
                 gate_report=shapes.optional(document, "gate_report", dict),
-                model=self.name,
+                name=self.name,
             )
         except (shapes.Misshapen, InvalidInput) as error:
-            raise _incomplete(series.path(number), error) from error
+            raise incomplete(series.path(number), error) from error
         if entry.alias != alias:
             raise Corrupt(
                 f"{series.path(number)} belongs to the alias {entry.alias!r}: it was moved or "
@@ -304,7 +241,8 @@ class Aliases:
     def _before(self, alias: str, series: Series, number: int) -> int | None:
         return None if number == 1 else self._entry(alias, series, number - 1).version
 
-    def _signed(self, reason: str, run_id: str | None) -> dict[str, Any]:
+    def signed(self, reason: str, run_id: str | None) -> dict[str, Any]:
+        """Give the fields that say when, by whom and why something was done."""
         return {
             "at": iso(self.clock()),
             "user": self.user,
@@ -312,9 +250,15 @@ class Aliases:
             "run_id": run_id,
         }
 
-    def _check_case(self, alias: str) -> None:
+    def check_case(self, alias: str) -> None:
+        """Raise unless an alias can be one here.
+
+        Raises:
+            InvalidName: It can't, or differs from another one by case only.
+        """
+        check_alias(alias)
         for other in self.names():
-            if other != check_alias(alias) and other.casefold() == alias.casefold():
+            if other != alias and other.casefold() == alias.casefold():
                 raise InvalidName(
                     f"The alias {alias!r} differs from {other!r} by case only",
                     hint=f"Use {other!r}, or another name",
@@ -324,7 +268,8 @@ class Aliases:
         names = self.names()
         known = f"It has {', '.join(names)}" if names else "It has none yet"
         return NotFound(
-            f"The model {self.name!r} has no alias {alias!r}", hint=near(alias, names) or known
+            f"The {self.what} {self.name!r} has no alias {alias!r}",
+            hint=near(alias, names) or known,
         )
 
 
@@ -346,8 +291,8 @@ def undo_stack(entries: Iterable[AliasEntry]) -> Sequence[int]:
     return held
 
 
-def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the fields that all records have out of a document."""
+def signed_fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the fields that all records of what was done have, out of a document."""
     return {
         "number": shapes.required(document, "number", int),
         "alias": shapes.required(document, "alias", str),
@@ -367,15 +312,17 @@ def _can_be_alias(name: str) -> bool:
     return True
 
 
-def _version(model: str, number: int) -> str:
-    return f"{model}:{number}" if model else f"version {number}"
+def named_version(name: str, number: int) -> str:
+    """Give a version as a reference, or in words where nobody knows of what it is one."""
+    return f"{name}:{number}" if name else f"version {number}"
 
 
-def _signature(at: int, user: str, reason: str) -> str:
-    """When, by whom and why, as far as it is known."""
+def signature(at: int, user: str, reason: str) -> str:
+    """Say when, by whom and why something was done, as far as it is known."""
     by = f" by {user}" if user else ""
     return f"{show_time(at)}{by}" + (f": {reason}" if reason else "")
 
 
-def _incomplete(path: str, error: Exception) -> Corrupt:
+def incomplete(path: str, error: Exception) -> Corrupt:
+    """Give the error for a document that isn't what it must be."""
     return Corrupt(f"{path} lacks what it must hold: {error!r}")
