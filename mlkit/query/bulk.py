@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from mlkit.tracking.edits import edited_tags
+from mlkit._core.tags import edited_tags
 
 T = TypeVar("T")
 

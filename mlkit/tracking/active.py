@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Self, SupportsFloat
 
 from mlkit._core.ids import uuid7
 from mlkit._core.masking import mask_text
+from mlkit._core.tags import plain_note, plain_tags
 from mlkit.errors import InvalidInput, NotFound
 from mlkit.metrics.records import Event
 from mlkit.tracking.artifact_verbs import ArtifactVerbs
 from mlkit.tracking.changes import announce
 from mlkit.tracking.context import current_run, set_current
 from mlkit.tracking.courier import Delivery
-from mlkit.tracking.edits import plain_note
 from mlkit.tracking.ending import ENDINGS, Ending, say_what_stays, status_of
 from mlkit.tracking.health import Health
 from mlkit.tracking.journal import Journal
@@ -23,7 +23,7 @@ from mlkit.tracking.keeping import Keeper
 from mlkit.tracking.marks import Mark
 from mlkit.tracking.members import join, live
 from mlkit.tracking.overhead import Overhead
-from mlkit.tracking.params import plain_goals, plain_params, plain_tags
+from mlkit.tracking.params import plain_goals, plain_params
 from mlkit.tracking.places import Places
 from mlkit.tracking.state import LOAD
 from mlkit.tracking.surroundings import Earlier, Surroundings

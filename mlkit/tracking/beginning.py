@@ -7,10 +7,10 @@ from attrs import frozen
 
 from mlkit._core.clock import iso
 from mlkit._core.masking import mask_text
+from mlkit._core.tags import plain_tags
 from mlkit.provenance.environment import user
 from mlkit.tracking.context import current_run
 from mlkit.tracking.liveness import identity
-from mlkit.tracking.params import plain_tags
 from mlkit.tracking.surroundings import Surroundings
 
 

@@ -6,12 +6,13 @@ from typing import Any
 from attrs import evolve
 
 from mlkit._core.clock import Clock
+from mlkit._core.tags import edited_tags, plain_note
 from mlkit.errors import NotFound, ReadOnly
 from mlkit.provenance.environment import user
 from mlkit.storage.protocol import Storage
 from mlkit.tracking.changes import Changes
 from mlkit.tracking.documents import BEGINNING
-from mlkit.tracking.edits import Edit, edited_tags, next_edit, plain_name, plain_note
+from mlkit.tracking.edits import Edit, next_edit, plain_name
 
 
 class EditVerbs:

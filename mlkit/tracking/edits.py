@@ -17,7 +17,6 @@ from mlkit._core.masking import mask_text
 from mlkit.errors import Corrupt, InvalidInput
 from mlkit.storage.protocol import Storage
 from mlkit.tracking.documents import Shapes, require_fields, require_own
-from mlkit.tracking.params import check_key, check_mapping, plain_tags
 from mlkit.tracking.state import RunState
 
 _UUID7 = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -150,39 +149,6 @@ def edited(state: RunState, made: Iterable[Edit]) -> RunState:
         if edit.note is not None:
             notes.append({"time": iso(edit.at), "text": edit.note})
     return evolve(state, tags=tags, notes=notes)
-
-
-def edited_tags(tags: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[str, str | None]:
-    """Give tags as an edit keeps them: text, with secrets masked, or None for one to take away.
-
-    Args:
-        tags: Name to value.
-        more: The same, which wins.
-
-    Raises:
-        InvalidInput: A name is no text.
-    """
-    check_mapping(tags or {}, "set_tags(owner='ann')")
-    given = {**(tags or {}), **more}
-    kept: dict[str, str | None] = {}
-    kept |= plain_tags({name: text for name, text in given.items() if text is not None})
-    return kept | {check_key(name, "tag"): None for name, text in given.items() if text is None}
-
-
-def plain_note(text: object, of: str = "run") -> str:
-    """Give a note as it is kept, with secrets masked.
-
-    Args:
-        text: The note.
-        of: What it is of, for the message.
-
-    Raises:
-        InvalidInput: It is no text.
-    """
-    if not isinstance(text, str):
-        message = f"A note is text, not {text!r}"
-        raise InvalidInput(message, hint=f"Write {of}.note('…')")
-    return mask_text(text)
 
 
 def plain_name(name: object, what: str) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.masking import mask_text
+from mlkit._core.tags import edited_tags, plain_note
 from mlkit.errors import InvalidInput
-from mlkit.tracking.edits import edited_tags, plain_name, plain_note
+from mlkit.tracking.edits import plain_name
 from mlkit.tracking.naming import Facts
 
 if TYPE_CHECKING:

@@ -1,10 +1,11 @@
-"""Params and tags as they are kept: plain typed values, with secrets masked."""
+"""Params and goals as they are kept: plain typed values, with secrets masked."""
 
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from mlkit._core.masking import mask_text, mask_value
+from mlkit._core.masking import mask_value
+from mlkit._core.tags import check_key, check_mapping
 from mlkit.errors import InvalidInput
 
 GOALS = ("max", "min")
@@ -38,16 +39,6 @@ def plain_params(params: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def plain_tags(tags: Mapping[str, Any]) -> dict[str, str]:
-    """Give tags as text, with secrets masked.
-
-    Raises:
-        InvalidInput: A name is no text.
-    """
-    check_mapping(tags, "set_tags(owner='ann')")
-    return {check_key(key, "tag"): str(mask_value(key, str(value))) for key, value in tags.items()}
-
-
 def plain_goals(goals: Mapping[str, str]) -> dict[str, str]:
     """Give goals as they are kept: metric to `max` or `min`.
 
@@ -60,29 +51,6 @@ def plain_goals(goals: Mapping[str, str]) -> dict[str, str]:
             message = f"{goal!r} is no goal for the metric {key!r}"
             raise InvalidInput(message, hint="Use 'max' or 'min'")
     return {check_key(key, "metric"): str(goal) for key, goal in goals.items()}
-
-
-def check_mapping(value: object, example: str) -> None:
-    """Raise unless a value is a mapping.
-
-    Raises:
-        InvalidInput: It isn't; the example says what to write.
-    """
-    if not isinstance(value, Mapping):
-        message = f"This takes a mapping of names to values, not {value!r}"
-        raise InvalidInput(message, hint=f"Write {example}")
-
-
-def check_key(key: object, what: str) -> str:
-    """Give the name of a param or tag back when it is one, with secrets in it masked.
-
-    Raises:
-        InvalidInput: It is no text, or empty.
-    """
-    if isinstance(key, str) and key:
-        return mask_text(str(key))
-    message = f"{key!r} can't be the name of a {what}"
-    raise InvalidInput(message, hint="Use text that isn't empty")
 
 
 def _plain(value: Any, key: str, depth: int) -> Any:
