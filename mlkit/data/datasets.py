@@ -14,13 +14,16 @@ from mlkit._core import shapes
 from mlkit._core.clock import Clock, iso, now_ns
 from mlkit._core.ids import token
 from mlkit._core.masking import mask_value
-from mlkit._core.names import Reference, check_name, parse_reference, unknown
+from mlkit._core.names import check_name, parse_reference, unknown
+from mlkit.data.dataset import Dataset
 from mlkit.data.reading import FileReader
+from mlkit.data.relations import Relations
 from mlkit.data.sources import Content, ReferenceContent, Stored, content_of
 from mlkit.data.version import DatasetVersion
-from mlkit.errors import Corrupt, InvalidInput, InvalidName, NewerFormat, NotFound
+from mlkit.errors import Corrupt, InvalidName, NewerFormat, NotFound
 from mlkit.objects import blobs as blob_objects
 from mlkit.objects import packs as pack_objects
+from mlkit.objects.aliases import Aliases
 from mlkit.objects.blobs import Blobs, object_path
 from mlkit.objects.known import KnownChunks
 from mlkit.objects.manifest import encode_manifest
@@ -34,62 +37,6 @@ if TYPE_CHECKING:
 ROOT = "datasets"
 KIND = "dataset_version"
 _REUSED = 4
-
-
-@frozen
-class Dataset:
-    """A name with its versions.
-
-    Attributes:
-        name: The name.
-    """
-
-    name: str
-    _series: Series = field(repr=False)
-    _reader: FileReader = field(repr=False)
-
-    def __repr__(self) -> str:
-        numbers = self.numbers()
-        facts = [f"version {numbers[-1]}"] if numbers else ["no version"]
-        facts += [f"of {len(numbers):,}"] if len(numbers) > 1 else []
-        return f"<Dataset {self.name}: {' '.join(facts)}>"
-
-    def numbers(self) -> list[int]:
-        """Give the numbers of the versions, rising."""
-        return self._series.numbers()
-
-    def versions(self) -> list[DatasetVersion]:
-        """Give all versions, the oldest first."""
-        return [self[number] for number in self.numbers()]
-
-    @property
-    def latest(self) -> DatasetVersion:
-        """The newest version.
-
-        Raises:
-            NotFound: There is none.
-        """
-        number = self._series.latest()
-        if number is None:
-            raise NotFound(f"The dataset {self.name!r} has no version")
-        return self[number]
-
-    def __getitem__(self, number: int) -> DatasetVersion:
-        try:
-            document = self._series.read(number)
-        except NotFound:
-            numbers = self.numbers()
-            raise NotFound(
-                f"The dataset {self.name!r} has no version {number}",
-                hint=f"It has {numbers[0]} to {numbers[-1]}" if numbers else "",
-            ) from None
-        return DatasetVersion.from_document(self.name, document, self._reader)
-
-    def __iter__(self) -> Iterator[DatasetVersion]:
-        return iter(self.versions())
-
-    def __len__(self) -> int:
-        return len(self.numbers())
 
 
 @frozen
@@ -128,6 +75,7 @@ class Datasets:
         clock: Gives the present time.
         user: Who makes the versions.
         single_writer: The caller promises to be the only writer.
+        relations: What is known of how versions are related to others and to runs.
 
     Example:
         >>> from mlkit.storage.memory import MemoryStorage
@@ -144,6 +92,7 @@ class Datasets:
     clock: Clock = field(default=now_ns, kw_only=True, repr=False)
     user: str = field(default="", kw_only=True)
     single_writer: bool = field(default=False, kw_only=True)
+    relations: Relations | None = field(default=None, kw_only=True, repr=False)
     _facts: "dict[tuple[str, int], _Facts]" = field(factory=dict, init=False, repr=False, eq=False)
 
     def __repr__(self) -> str:
@@ -243,25 +192,15 @@ class Datasets:
         """Give the version that a reference means.
 
         Args:
-            reference: `name`, `name@latest`, `name:3` or `name#1f3a9c`.
+            reference: `name`, `name@latest`, `name:3`, `name@gold` or `name#1f3a9c`.
 
         Raises:
             InvalidName: It is no reference.
-            NotFound: There is no such dataset or version.
+            NotFound: There is no such dataset, version or alias; near names are suggested.
             InvalidInput: The digest is the beginning of several.
         """
         wanted = parse_reference(reference, "dataset")
-        dataset = self[wanted.name]
-        if wanted.version is not None:
-            return dataset[wanted.version]
-        if wanted.digest is not None:
-            return self._by_digest(dataset, wanted)
-        if wanted.alias is not None:
-            raise NotFound(
-                f"The dataset {wanted.name!r} has no alias {wanted.alias!r}",
-                hint="Use its latest version, a number or a digest",
-            )
-        return dataset.latest
+        return self[wanted.name].resolve(wanted)
 
     def names(self) -> list[str]:
         """Give the names, sorted."""
@@ -277,7 +216,7 @@ class Datasets:
         series = self._series(check_name(name, "dataset"))
         if series.latest() is None:
             raise unknown("dataset", name, self.names())
-        return Dataset(name, series, self._reader)
+        return self._dataset(name, series)
 
     def uses(
         self, report: Callable[[Problem], object] = lambda _: None
@@ -294,13 +233,33 @@ class Datasets:
             for number in series.numbers():
                 place, ref = series.path(number), f"{name}:{number}"
                 try:
-                    version = Dataset(check_name(name, "dataset"), series, self._reader)[number]
+                    version = self._dataset(check_name(name, "dataset"), series)[number]
                     for digest in version.manifest:
                         place = object_path(blob_objects.ROOT, digest)
                         yield place, ref
                     yield from _packs_of(version)
                 except (Corrupt, NewerFormat, NotFound, InvalidName) as error:
                     report(Problem(place, error.message, (ref,)))
+            for place, fault in self._dataset(name, series).faults():
+                report(Problem(place, fault.message))
+
+    def _dataset(self, name: str, series: Series) -> Dataset:
+        aliases = Aliases(
+            self.storage,
+            ROOT,
+            name,
+            clock=self.clock,
+            user=self.user,
+            single_writer=self.single_writer,
+        )
+        return Dataset(
+            name,
+            series,
+            aliases,
+            self._reader,
+            lambda number: self._known(series, number).digest,
+            self.relations,
+        )
 
     @property
     def _reader(self) -> FileReader:
@@ -406,19 +365,3 @@ class Datasets:
         """Give the manifests of the newest versions, which share the most with the next one."""
         for number in reversed(numbers[-_REUSED:]):
             yield from self._known(series, number).manifest
-
-    def _by_digest(self, dataset: Dataset, wanted: Reference) -> DatasetVersion:
-        series, numbers = self._series(wanted.name), dataset.numbers()
-        found = {
-            digest: number
-            for number in numbers
-            if (digest := self._known(series, number).digest).startswith(f"sha256:{wanted.digest}")
-        }
-        if not found:
-            raise NotFound(f"The dataset {wanted.name!r} has no version of digest {wanted.digest}")
-        if len(found) > 1:
-            raise InvalidInput(
-                f"{str(wanted)!r} means versions {', '.join(map(str, sorted(found.values())))}",
-                hint="Write more digits",
-            )
-        return dataset[next(iter(found.values()))]

@@ -1,6 +1,6 @@
 """One immutable version of a dataset: what it is, and its values and files."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -18,9 +18,11 @@ from mlkit.data.parquet import FILE, decode_schema, read_batches, read_table
 from mlkit.data.profile import Profile, profile_table
 from mlkit.data.reading import FileReader
 from mlkit.data.references import check_source
+from mlkit.data.relations import Related, Relations
 from mlkit.display.formats import show_bytes, show_time
 from mlkit.errors import Corrupt, InvalidInput, MissingExtra, NotFound
 from mlkit.objects.manifest import FileEntry
+from mlkit.objects.remarks import Remarked, Remarks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +37,7 @@ _DIGEST = len("sha256:") + 8
 
 
 @frozen
-class DatasetVersion:
+class DatasetVersion(Remarked, Related):
     """A version: reading it gives the same for ever, checked against its digests.
 
     Attributes:
@@ -71,19 +73,37 @@ class DatasetVersion:
     url: str | None = None
     _manifest: tuple[str, ...] = field(default=(), repr=False)
     _schema: str = field(default="", repr=False)
+    _made_with: Mapping[str, str] = field(factory=dict, repr=False)
     _reader: FileReader = field(kw_only=True, repr=False, eq=False)
+    _remarks: Remarks | None = field(default=None, kw_only=True, repr=False, eq=False)
+    _relations: Relations | None = field(default=None, kw_only=True, repr=False, eq=False)
 
     @classmethod
     def from_document(
-        cls, name: str, document: Mapping[str, Any], reader: FileReader
+        cls,
+        name: str,
+        document: Mapping[str, Any],
+        reader: FileReader,
+        *,
+        remarks: Callable[[int, str], Remarks] | None = None,
+        relations: Relations | None = None,
     ) -> "DatasetVersion":
         """Give the version that a document describes.
+
+        Args:
+            name: The dataset.
+            document: The fields.
+            reader: Reads its files.
+            remarks: Gives what is said of the version of a number and a digest.
+            relations: What is known of how it is related to others.
 
         Raises:
             Corrupt: A field is missing or of another kind than it must be.
         """
         try:
-            return cls(name=name, **_fields(document), reader=reader)
+            fields = _fields(document)
+            about = None if remarks is None else remarks(fields["number"], fields["digest"])
+            return cls(name=name, **fields, reader=reader, remarks=about, relations=relations)
         except (shapes.Misshapen, InvalidInput) as error:
             raise Corrupt(
                 f"The document of dataset {name!r} lacks what it must hold: {error}"
@@ -331,6 +351,7 @@ def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
         "description": shapes.optional(document, "description", str) or "",
         "user": shapes.optional(document, "user", str) or "",
         "url": shapes.optional(document, "url", str),
+        "made_with": shapes.mapping(document, "tags", str) if document.get("tags") else {},
     }
     for digest in (fields["digest"], *fields["manifest"]):
         hex_of(digest)

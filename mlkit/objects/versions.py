@@ -1,13 +1,15 @@
 """A dataset or a model: a name with its numbered versions, and the aliases that move on them."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import field, frozen
 
 from mlkit._core.names import Reference, parse_reference
-from mlkit.errors import Corrupt, InvalidInput, NotFound
+from mlkit.errors import Corrupt, InvalidInput, MlkitError, NewerFormat, NotFound
 from mlkit.objects.aliases import AliasEntry, Aliases
+from mlkit.objects.remarks import FOLDER, Remarks, remark_series
 from mlkit.objects.series import Series
 
 
@@ -111,6 +113,16 @@ class Versions(Generic[V]):
             return self[self._of_digest(wanted.digest)]
         return self.latest if wanted.alias is None else self.alias(wanted.alias)
 
+    def faults(self) -> Iterator[tuple[str, MlkitError]]:
+        """Give what can't be understood of aliases and remarks: the path of each, and why."""
+        yield from self._aliases.faults()
+        of = self._aliases
+        said = set(of.storage.children(f"{of.root}/{of.name}/{FOLDER}"))
+        for number in self.numbers():
+            if f"{number}/" in said:
+                with suppress(Corrupt, NewerFormat, NotFound):  # of the version, told elsewhere
+                    yield from self._remarks(number, self[number].digest).faults()
+
     # Aliases
 
     def aliases(self) -> dict[str, int]:
@@ -158,6 +170,14 @@ class Versions(Generic[V]):
     @property
     def _what(self) -> str:
         return self._aliases.what
+
+    def _remarks(self, number: int, digest: str) -> Remarks:
+        """Give what is said of a version after the fact."""
+        of = self._aliases
+        series = remark_series(
+            of.storage, f"{of.root}/{of.name}", number, single_writer=of.single_writer
+        )
+        return Remarks(series, digest, clock=of.clock, user=of.user)
 
     def _version(self, document: Mapping[str, Any]) -> V:
         """Give the version that a document describes."""

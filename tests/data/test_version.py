@@ -338,4 +338,4 @@ def test_datasets_say_in_short_what_they_hold(datasets):
     assert repr(datasets) == "<Datasets: t>"
     assert repr(datasets["t"]) == "<Dataset t: version 1>"
     datasets.log("t", {"a": [2]})
-    assert repr(datasets["t"]) == "<Dataset t: version 2 of 2>"
+    assert repr(datasets["t"]) == "<Dataset t: version 2>"
