@@ -1,0 +1,81 @@
+"""Types of values in JSON: the one that holds those of two parts of a file."""
+
+from typing import TYPE_CHECKING
+
+from mlkit.data.json_rows import JsonRows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def plainer(field: "pa.Field") -> "pa.Field":
+    """Give a field of which texts stay texts, since JSON has no times, at any depth."""
+    return field.with_type(_plainer(field.type))
+
+
+def _plainer(kind: "pa.DataType") -> "pa.DataType":
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_timestamp(kind):
+        return pa.string()
+    if types.is_list(kind):
+        return pa.list_(plainer(kind.value_field))
+    if types.is_struct(kind):
+        return pa.struct([plainer(kind.field(number)) for number in range(kind.num_fields)])
+    return kind
+
+
+def joined(one: "pa.DataType", other: "pa.DataType", place: str, rows: JsonRows) -> "pa.DataType":
+    """Give the type that holds the values of two types.
+
+    Args:
+        one: The type so far.
+        other: That of more values.
+        place: Where the values stand, for the message.
+        rows: The file.
+
+    Raises:
+        InvalidInput: No type holds both, such as texts and numbers.
+    """
+    import pyarrow as pa
+    from pyarrow import types
+
+    if one.equals(other) or types.is_null(other):
+        return one
+    if types.is_null(one):
+        return other
+    if {one, other} == {pa.int64(), pa.float64()}:
+        return pa.float64()
+    if types.is_list(one) and types.is_list(other):
+        inner = joined(one.value_type, other.value_type, f"{place}[]", rows)
+        return pa.list_(one.value_field.with_type(inner))
+    if types.is_struct(one) and types.is_struct(other):
+        return _joined_structs(one, other, place, rows)
+    raise rows.bad(f"{place!r} is {_word(one)} in one row and {_word(other)} in another")
+
+
+def _joined_structs(
+    one: "pa.DataType", other: "pa.DataType", place: str, rows: JsonRows
+) -> "pa.DataType":
+    import pyarrow as pa
+
+    fields = {one.field(number).name: one.field(number) for number in range(one.num_fields)}
+    for number in range(other.num_fields):
+        field = other.field(number)
+        held = fields.get(field.name, field)
+        inner = f"{place}.{field.name}" if place else field.name
+        fields[field.name] = held.with_type(joined(held.type, field.type, inner, rows))
+    return pa.struct(list(fields.values()))
+
+
+def _word(kind: "pa.DataType") -> str:
+    from pyarrow import types
+
+    words = (
+        (types.is_string, "a text"),
+        (types.is_boolean, "true or false"),
+        (types.is_list, "a list"),
+        (types.is_struct, "an object"),
+    )
+    return next((word for matches, word in words if matches(kind)), "a number")
