@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,24 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from mlkit._core import shapes
-from mlkit._core.clock import Clock, iso, now_ns
-from mlkit._core.ids import token
-from mlkit._core.masking import mask_value
+from mlkit._core.clock import Clock, now_ns
 from mlkit._core.names import check_name, parse_reference, unknown
+from mlkit.data.committing import Committer
+from mlkit.data.content import Content
 from mlkit.data.dataset import Dataset
+from mlkit.data.file_contents import ReferenceContent
 from mlkit.data.reading import FileReader
 from mlkit.data.relations import Relations
-from mlkit.data.sources import Content, ReferenceContent, Stored, content_of
+from mlkit.data.sources import content_of
 from mlkit.data.version import DatasetVersion
 from mlkit.errors import Corrupt, InvalidName, NewerFormat, NotFound
 from mlkit.objects import blobs as blob_objects
 from mlkit.objects import packs as pack_objects
 from mlkit.objects.aliases import Aliases
-from mlkit.objects.blobs import Blobs, object_path
-from mlkit.objects.known import KnownChunks
-from mlkit.objects.manifest import encode_manifest
-from mlkit.objects.packs import PackWriter
+from mlkit.objects.blobs import object_path
+from mlkit.objects.chunk_lists import ChunkLists
 from mlkit.objects.series import Series
 from mlkit.objects.verify import Problem
 
@@ -36,27 +33,12 @@ if TYPE_CHECKING:
 
 ROOT = "datasets"
 KIND = "dataset_version"
-_REUSED = 4
-
-
-@frozen
-class _Facts:
-    """What a commit must know of an earlier version; it never changes, so it is read once."""
-
-    digest: str = ""
-    manifest: tuple[str, ...] = ()
 
 
 def _packs_of(version: DatasetVersion) -> Iterator[tuple[str, str]]:
     """Give the packs of a version, with what of it lies in each."""
-    files: Counter[str] = Counter()
-    first: dict[str, str] = {}
-    for entry in version.files():
-        for pack in {chunk.pack for chunk in entry.chunks}:
-            files[pack] += 1
-            first.setdefault(pack, entry.path)
-    for pack, count in files.items():
-        what = f"{first[pack]}" if count == 1 else f"{count:,} files"
+    for pack, (count, first) in version.listing.packs().items():
+        what = first if count == 1 else f"{count:,} files"
         path = object_path(pack_objects.ROOT, pack)
         yield path, version.ref if version.kind == "table" else f"{version.ref} ({what})"
 
@@ -65,9 +47,8 @@ def _packs_of(version: DatasetVersion) -> Iterator[tuple[str, str]]:
 class Datasets:
     """The datasets of a store; any number of threads, processes and machines may log at once.
 
-    Content that any version has isn't stored again. Of other content, the parts are reused that
-    the newest four versions of the dataset have; older ones aren't looked through, so that a
-    commit takes as long for the thousandth version as for the tenth.
+    Content that any version has isn't stored again, and of other content only the chunks that no
+    version of any dataset has.
 
     Args:
         storage: The store's storage.
@@ -93,7 +74,11 @@ class Datasets:
     user: str = field(default="", kw_only=True)
     single_writer: bool = field(default=False, kw_only=True)
     relations: Relations | None = field(default=None, kw_only=True, repr=False)
-    _facts: "dict[tuple[str, int], _Facts]" = field(factory=dict, init=False, repr=False, eq=False)
+    _committer: Committer = field(init=False, repr=False, eq=False)
+
+    @_committer.default
+    def _new_committer(self) -> Committer:
+        return Committer(self.storage, self.cache, self.clock, self.user)
 
     def __repr__(self) -> str:
         return f"<Datasets: {', '.join(self.names()) or 'none'}>"
@@ -159,7 +144,7 @@ class Datasets:
         """
         return self._commit(
             name,
-            lambda: ReferenceContent.of(url, storage_options),
+            lambda: ReferenceContent(url, storage_options),
             {"run_id": run_id, "inputs": [], "description": description},
         )
 
@@ -257,7 +242,7 @@ class Datasets:
             series,
             aliases,
             self._reader,
-            lambda number: self._known(series, number).digest,
+            lambda number: self._committer.digest(series, number),
             self.relations,
         )
 
@@ -284,84 +269,11 @@ class Datasets:
         self, name: str, make: Callable[[], Content], fields: Mapping[str, Any]
     ) -> DatasetVersion:
         series = self._open_series(name)
-        content = make()
-        try:
-            numbers = series.numbers()
-            same = self._find(series, numbers, content.digest) if content.digest else None
-            if same is not None:
-                return self[name][same]
-            known = KnownChunks(Blobs(self.storage), self.cache, self._manifests(series, numbers))
-            packs = PackWriter(self.storage, known, clock=self.clock)
-            stored = content.store(packs)
-            same = self._find(series, numbers, stored.digest)
-            if same is None:
-                same = self._write(series, (content.kind, stored), packs, fields)
-                if packs.lost():
-                    again = PackWriter(self.storage, known, clock=self.clock)
-                    content.store(again)
-                    again.finish()
-            return self[name][same]
-        finally:
-            content.close()
+        number = self._committer.commit(series, make, fields, self._index_chunks)
+        return self[name][number]
 
-    def _write(
-        self,
-        series: Series,
-        what: tuple[str, Stored],
-        packs: PackWriter,
-        fields: Mapping[str, Any],
-    ) -> int:
-        """Write packs, manifest and document, in this order, and give the version's number."""
-        kind, stored = what
-        entries = stored.entries(packs.finish())
-        blobs, listed = Blobs(self.storage, clock=self.clock).watched(), encode_manifest(entries)
-        manifest = blobs.put(listed, durable=True)
-        body = {
-            "digest": stored.digest,
-            "content": kind,
-            "size": sum(entry.size for entry in entries),
-            "files": len(entries),
-            "created_at": iso(self.clock()),
-            "user": self.user,
-            **{key: mask_value(key, value) for key, value in fields.items()},
-            **stored.fields,
-            "manifest": [manifest],
-        }
-        writer = token()
-        numbers = series.numbers()
-        while (same := self._find(series, numbers, stored.digest)) is None:
-            number = max(numbers, default=0) + 1
-            if series.create(number, body, token=writer):
-                self._facts[series.folder, number] = _Facts(stored.digest, (manifest,))
-                if blobs.lost():
-                    blobs.put(listed, durable=True)
-                return number
-            numbers = sorted({*series.numbers(), number})
-        return same
-
-    def _find(self, series: Series, numbers: list[int], digest: str) -> int | None:
-        """Give the newest version of a content, None where there is none."""
-        for number in reversed(numbers):
-            if self._known(series, number).digest == digest:
-                return number
-        return None
-
-    def _known(self, series: Series, number: int) -> _Facts:
-        """Give what a version's document says; nothing where it is damaged."""
-        key = (series.folder, number)
-        if key not in self._facts:
-            try:
-                document = series.read(number)
-                found = _Facts(
-                    shapes.required(document, "digest", str),
-                    shapes.items(document, "manifest", str),
-                )
-            except (Corrupt, NewerFormat, NotFound, shapes.Misshapen):
-                return _Facts()
-            self._facts[key] = found
-        return self._facts[key]
-
-    def _manifests(self, series: Series, numbers: list[int]) -> Iterator[str]:
-        """Give the manifests of the newest versions, which share the most with the next one."""
-        for number in reversed(numbers[-_REUSED:]):
-            yield from self._known(series, number).manifest
+    def _index_chunks(self, lists: ChunkLists) -> None:
+        """List the chunks of all versions, of which a store that older ones made has no lists."""
+        for name in self.names():
+            for version in self[name].versions():
+                lists.add(version.listing.chunks())

@@ -1,34 +1,69 @@
 """Folders on the local disk: which files they hold, and their bytes, exactly as they are."""
 # pathlib would cost more than the system calls it wraps, a million times:
-# ruff: noqa: PTH112, PTH116, PTH118, PTH123
+# ruff: noqa: PTH112, PTH116
 
 import os
-import stat
+import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from attrs import frozen
-
-from mlkit._core.hashing import Hasher
-from mlkit.errors import InvalidInput, MlkitError
+from mlkit.errors import InvalidInput
 from mlkit.objects.manifest import path_fault
-from mlkit.objects.packs import split
 
-_ATTEMPTS = 2
+_ODD = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
+_LONG = 1000
 
 
-@frozen
-class LocalFile:
+class FileState(NamedTuple):
+    """What the disk says of a file; one that is written to doesn't keep it.
+
+    Attributes:
+        size: Its length in bytes.
+        mtime_ns: When its bytes were changed last, in nanoseconds since 1970, as its owner may say.
+        ctime_ns: When anything of it was changed last, as only the system says.
+        inode: The number of the file on its disk.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "FileState":
+        """Give the state that a `stat` tells."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+class LocalFile(NamedTuple):
     """A file that is to become a part of a version.
 
     Attributes:
         path: Where it will be in the version, with `/` between its parts.
         source: Where it is on the disk.
+        state: What the disk said of it when it was found.
     """
 
     path: str
     source: str
+    state: FileState
+
+
+def single_file(file: Path) -> list[LocalFile]:
+    """Give one file, under its own name.
+
+    Raises:
+        InvalidInput: There is no such file, or its name can't be kept.
+    """
+    fault = path_fault(file.name)
+    if fault:
+        raise InvalidInput(f"The name {file.name!r} can't be kept: {fault}")
+    try:
+        return [LocalFile(file.name, str(file), FileState.of(os.stat(file)))]
+    except OSError as error:
+        raise InvalidInput(f"The file {str(file)!r} can't be read: {error.strerror}") from error
 
 
 def files_of(folder: Path) -> list[LocalFile]:
@@ -44,7 +79,7 @@ def files_of(folder: Path) -> list[LocalFile]:
     root = os.path.realpath(folder)
     if not os.path.isdir(root):
         raise InvalidInput(f"There is no folder {str(folder)!r}")
-    found = sorted(_walk(root, "", (root,)), key=lambda file: file.path)
+    found = sorted(_walk(root, "", (root,)))
     if not found:
         raise InvalidInput(
             f"The folder {str(folder)!r} holds no file", hint="A version needs one at least"
@@ -56,29 +91,45 @@ def files_of(folder: Path) -> list[LocalFile]:
 def _walk(root: str, inner: str, above: tuple[str, ...]) -> Iterator[LocalFile]:
     folder = f"{root}/{inner}" if inner else root
     try:
-        entries = list(os.scandir(folder))
+        with os.scandir(folder) as scanned:
+            entries = list(scanned)
     except OSError as error:
         raise InvalidInput(f"The folder {folder!r} can't be read: {error.strerror}") from error
     for entry in entries:
         path = f"{inner}/{entry.name}" if inner else entry.name
-        fault = path_fault(path)
-        if fault:
-            raise InvalidInput(
-                f"The name {path!r} in {root!r} can't be kept: {fault}", hint="Rename the file"
-            )
+        if _ODD.search(entry.name) or len(path) > _LONG:
+            _check_path(root, path)
         real = _follow(root, entry, path) if entry.is_symlink() else ""
-        if entry.is_dir():
-            inside = real or os.path.join(above[-1], entry.name)
+        if entry.is_file():
+            yield LocalFile(path, entry.path, _state(entry))
+        elif entry.is_dir():
+            inside = real or f"{above[-1]}/{entry.name}"
             if inside in above:
                 raise InvalidInput(f"The link {path!r} in {root!r} leads to a folder that holds it")
             yield from _walk(root, path, (*above, inside))
-        elif entry.is_file():
-            yield LocalFile(path, entry.path)
         else:
             raise InvalidInput(
                 f"{path!r} in {root!r} is neither a file nor a folder",
                 hint="Remove it, or version the folders beside it",
             )
+
+
+def _check_path(root: str, path: str) -> None:
+    fault = path_fault(path)
+    if fault:
+        raise InvalidInput(
+            f"The name {path!r} in {root!r} can't be kept: {fault}", hint="Rename the file"
+        )
+
+
+def _state(entry: "os.DirEntry[str]") -> FileState:
+    try:
+        return FileState.of(entry.stat())
+    except OSError as error:
+        raise InvalidInput(
+            f"The file {entry.path!r} can't be read: {error.strerror}",
+            hint="Do it again when nobody writes to the folder; no version was made",
+        ) from error
 
 
 def _follow(root: str, entry: "os.DirEntry[str]", path: str) -> str:
@@ -100,71 +151,11 @@ def _check_alike(files: list[LocalFile]) -> None:
     """Raise where a disk that folds case or Unicode forms would mix two files up."""
     seen: dict[str, str] = {}
     for file in files:
-        folded = unicodedata.normalize("NFC", file.path).casefold()
-        other = seen.setdefault(folded, file.path)
-        if other != file.path:
+        path = file.path
+        folded = path if path.isascii() else unicodedata.normalize("NFC", path)
+        other = seen.setdefault(folded.casefold(), path)
+        if other != path:
             raise InvalidInput(
-                f"The names {other!r} and {file.path!r} differ by case or Unicode form only",
+                f"The names {other!r} and {path!r} differ by case or Unicode form only",
                 hint="Rename one of them, since many disks hold only one",
             )
-
-
-def read_stable(file: LocalFile, take: Callable[[bytes], str]) -> tuple[int, str, list[str]]:
-    """Read a file in chunks, and make sure that it stood still meanwhile.
-
-    Args:
-        file: The file; when it changes while it is read, it is read once more.
-        take: Gets each chunk, and gives its digest.
-
-    Returns:
-        The size, the digest of the whole, and the digests of the chunks.
-
-    Raises:
-        InvalidInput: The file can't be read, or changed again.
-    """
-    for _ in range(_ATTEMPTS):
-        try:
-            with open(file.source, "rb") as stream:
-                before = os.fstat(stream.fileno())
-                size, digest, chunks = _read(iter(split(stream)), take)
-            after = os.stat(file.source)
-        except MlkitError:  # of what takes the chunks
-            raise
-        except OSError as error:
-            raise InvalidInput(
-                f"The file {file.source!r} can't be read: {error.strerror}",
-                hint="Check that it exists and its permissions",
-            ) from error
-        if _state(before) == _state(after) and size == after.st_size:
-            return size, digest, chunks
-    raise InvalidInput(
-        f"The file {file.source!r} changed while it was read",
-        hint="Do it again when nobody writes to it; no version was made",
-    )
-
-
-def _read(pieces: Iterator[bytes], take: Callable[[bytes], str]) -> tuple[int, str, list[str]]:
-    hasher = Hasher()
-    size = 0
-    chunks: list[str] = []
-    held = b""
-    for piece in pieces:
-        if held:  # the digest of an only chunk is that of the file
-            hasher.update(held)
-        chunks.append(take(piece))
-        size += len(piece)
-        held = piece
-    if len(chunks) == 1:
-        return size, chunks[0], chunks
-    hasher.update(held)
-    return size, hasher.digest, chunks
-
-
-def _state(status: os.stat_result) -> tuple[int, ...]:
-    return (
-        status.st_size,
-        status.st_mtime_ns,
-        status.st_ino,
-        status.st_dev,
-        stat.S_IFMT(status.st_mode),
-    )

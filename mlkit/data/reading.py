@@ -13,8 +13,9 @@ from mlkit._core.hashing import Hasher
 from mlkit.data.references import check_source, open_source
 from mlkit.errors import Corrupt
 from mlkit.objects.blobs import Blobs
-from mlkit.objects.manifest import FileEntry, read_manifests
+from mlkit.objects.manifest import FileEntry
 from mlkit.objects.packs import CHUNK_SIZE, ChunkRef, read_chunks
+from mlkit.objects.shards import Shards
 
 if TYPE_CHECKING:
     from mlkit.storage.protocol import Storage
@@ -36,9 +37,9 @@ class FileReader:
     storage: "Storage" = field()
     cache: Path = field()
 
-    def manifest(self, digests: tuple[str, ...]) -> tuple[FileEntry, ...]:
-        """Give the files that manifests list; see `read_manifests`."""
-        return read_manifests(Blobs(self.storage), digests, self.cache)
+    def shards(self, digests: tuple[str, ...], starts: tuple[str, ...]) -> Shards:
+        """Give the manifest of a version, whose shards are read when they are needed."""
+        return Shards(Blobs(self.storage), self.cache, digests, starts)
 
     def open(self, entry: FileEntry, storage_options: Mapping[str, Any] | None = None) -> BinaryIO:
         """Open a file to read and seek in; each chunk is checked when it is read.

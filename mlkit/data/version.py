@@ -21,8 +21,9 @@ from mlkit.data.references import check_source
 from mlkit.data.relations import Related, Relations
 from mlkit.display.formats import show_bytes, show_time
 from mlkit.errors import Corrupt, InvalidInput, MissingExtra, NotFound
-from mlkit.objects.manifest import FileEntry
+from mlkit.objects.manifest import FileEntry, Manifest
 from mlkit.objects.remarks import Remarked, Remarks
+from mlkit.objects.shards import Shards
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +73,7 @@ class DatasetVersion(Remarked, Related):
     user: str = ""
     url: str | None = None
     _manifest: tuple[str, ...] = field(default=(), repr=False)
+    _starts: tuple[str, ...] = field(default=(), repr=False)
     _schema: str = field(default="", repr=False)
     _made_with: Mapping[str, str] = field(factory=dict, repr=False)
     _reader: FileReader = field(kw_only=True, repr=False, eq=False)
@@ -132,22 +134,38 @@ class DatasetVersion(Remarked, Related):
         return decode_schema(self._schema)
 
     @cached_property
-    def _files(self) -> tuple[FileEntry, ...]:
-        entries = self._reader.manifest(self._manifest)
-        if self.kind == "table" and [entry.path for entry in entries] != [FILE]:
+    def _shards(self) -> Shards:
+        return self._reader.shards(self._manifest, self._starts)
+
+    @cached_property
+    def listing(self) -> Manifest:
+        """The files as columns, of which a million fit in memory.
+
+        Raises:
+            NotFound: A part of the manifest is missing.
+            Corrupt: A part is damaged, or lists what can't be.
+        """
+        listing = self._shards.manifest
+        if self.kind == "table" and listing.paths.to_pylist() != [FILE]:
             raise Corrupt(
                 f"{self.ref} is a table, and its files aren't {FILE!r} alone",
                 hint="The version was not made by mlkit, or was tampered with",
             )
-        for entry in entries:
-            if (entry.source is not None) != (self.kind == "reference"):
-                what = "isn't" if self.kind == "reference" else "is"
-                raise Corrupt(
-                    f"{self.ref} is a {self.kind}, and its file {entry.path!r} {what} one that "
-                    "stays where it is",
-                    hint="The version was not made by mlkit, or was tampered with",
-                )
-        return entries
+        odd = listing.first_recorded(recorded=self.kind != "reference")
+        if odd is not None:
+            raise self._misplaced(odd)
+        return listing
+
+    def _misplaced(self, path: str) -> Corrupt:
+        what = "isn't" if self.kind == "reference" else "is"
+        return Corrupt(
+            f"{self.ref} is a {self.kind}, and its file {path!r} {what} one that stays where it is",
+            hint="The version was not made by mlkit, or was tampered with",
+        )
+
+    @cached_property
+    def _files(self) -> tuple[FileEntry, ...]:
+        return tuple(self.listing)
 
     def files(self) -> tuple[FileEntry, ...]:
         """Give the files, sorted by path; a table has one, `data.parquet`."""
@@ -226,16 +244,20 @@ class DatasetVersion(Remarked, Related):
             schema.names, self.rows or 0, lambda name: self.to_arrow([name]).column(0)
         )
 
-    def diff(self, other: "DatasetVersion") -> DatasetDiff:
+    def diff(
+        self, other: "DatasetVersion", key: str | Sequence[str] | None = None
+    ) -> DatasetDiff:
         """Give what changed from this version to another: columns, rows, files.
 
         Args:
             other: The newer side.
+            key: Of two tables, the columns that tell which row is which, so that rows can have
+                changed; without it, rows go by all their values.
 
         Raises:
-            Corrupt: Values had to be read to match rows, and are damaged.
+            InvalidInput: A column of the key isn't in both tables with one type.
         """
-        return diff(self, other)
+        return diff(self, other, key)
 
     def open(self, path: str = "", *, storage_options: Mapping[str, Any] | None = None) -> BinaryIO:
         """Open a file of the version to read and seek in.
@@ -304,16 +326,18 @@ class DatasetVersion(Remarked, Related):
         return fragment(definition_list([fact for fact in facts.items() if fact[1]]), table)
 
     def _entry(self, path: str) -> FileEntry:
-        files = self.files()
-        if not path and len(files) == 1:
-            return files[0]
-        for entry in files:
-            if entry.path == path:
-                return entry
-        names = [entry.path for entry in files]
-        known = f", such as {names[0]!r}" if names else ""
-        hint = near(path, names) or f"It has {len(files):,} files{known}"
-        raise NotFound(f"{self.ref} has no file {path!r}", hint=hint)
+        if self.kind == "table" or (not path and len(self.listing) == 1):
+            found = next(iter(self.listing)) if path in {"", FILE} or self.kind != "table" else None
+        else:
+            found = self._shards.find(path)
+        if found is None:
+            names = self.listing.paths.to_pylist()
+            known = f", such as {names[0]!r}" if names else ""
+            hint = near(path, names) or f"It has {len(names):,} files{known}"
+            raise NotFound(f"{self.ref} has no file {path!r}", hint=hint)
+        if (found.source is not None) != (self.kind == "reference"):
+            raise self._misplaced(found.path)
+        return found
 
     def _require_table(self) -> None:
         if self.kind != "table":
@@ -346,6 +370,7 @@ def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
         "types": {column[0]: column[1] for column in columns},
         "inputs": shapes.items(document, "inputs", object) if document.get("inputs") else (),
         "manifest": shapes.items(document, "manifest", str),
+        "starts": shapes.items(document, "starts", str) if document.get("starts") else (),
         "schema": shapes.required(document, "schema", str) if is_table else "",
         "run_id": shapes.optional(document, "run_id", str),
         "description": shapes.optional(document, "description", str) or "",
@@ -355,6 +380,8 @@ def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
     }
     for digest in (fields["digest"], *fields["manifest"]):
         hex_of(digest)
+    if fields["starts"] and len(fields["starts"]) != len(fields["manifest"]):
+        raise shapes.Misshapen("'starts' doesn't name a path for each part of the manifest")
     return fields
 
 

@@ -73,13 +73,14 @@ class Progress:
         self._done = self._size = 0
         self._write()
 
-    def add(self, *, size: int = 0) -> None:
-        """Count a step.
+    def add(self, *, count: int = 1, size: int = 0) -> None:
+        """Count a step, or several at once.
 
         Args:
-            size: The bytes that it dealt with.
+            count: How many they are.
+            size: The bytes that they dealt with.
         """
-        self._done += 1
+        self._done += count
         self._size += size
         self._write()
 

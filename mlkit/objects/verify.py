@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from mlkit._core.codec import decode_document
-from mlkit._core.hashing import Hasher
 from mlkit.errors import Corrupt, NewerFormat, NotFound
 from mlkit.objects import blobs, packs
+from mlkit.objects.chunk_lists import NAME as CHUNK_LIST
+from mlkit.objects.proof import proof_of
 from mlkit.storage.paths import STORE_DOCUMENT
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _fault(storage: "Storage", path: str) -> str:
     try:
         if path.startswith((f"{blobs.ROOT}/", f"{packs.ROOT}/")):
             return _content_fault(storage, path)
-        sealed = _SEALED.fullmatch(path)
+        sealed = _SEALED.fullmatch(path) or CHUNK_LIST.fullmatch(path)
         if sealed:
             return _digest_fault(storage, path, sealed["digits"])
         if path == STORE_DOCUMENT or (path.startswith(_DOCUMENTS) and path.endswith(".json")):
@@ -98,12 +99,12 @@ def _content_fault(storage: "Storage", path: str) -> str:
 
 
 def _digest_fault(storage: "Storage", path: str, digits: str) -> str:
-    hasher = Hasher()
+    proof = proof_of(storage, path, digits)
     start = 0
     while piece := storage.read(path, start, start + _PIECE):
-        hasher.update(piece)
+        proof.update(piece)
         start += len(piece)
-    return "" if hasher.digest == f"sha256:{digits}" else "its bytes don't match its name"
+    return "" if proof.holds() else "its bytes don't match its name"
 
 
 def _document_fault(storage: "Storage", path: str) -> str:

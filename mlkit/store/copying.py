@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from mlkit._core.clock import Clock, now_ns
-from mlkit._core.hashing import Hasher
 from mlkit.display.progress import Progress
 from mlkit.errors import AlreadyExists, Corrupt, InvalidName, NewerFormat, NotFound
 from mlkit.objects.age import is_aging
 from mlkit.objects.blobs import damaged
+from mlkit.objects.proof import proof_of
 from mlkit.objects.verify import Problem
 from mlkit.storage.parallel import threads_for
 from mlkit.store.merge_report import Copied
@@ -116,7 +116,7 @@ class Copying:
             Corrupt: The bytes don't match the digest.
             NotFound: The source doesn't have it.
         """
-        stream = _Checked(source or self.source, path, f"sha256:{digits}")
+        stream = _Checked(source or self.source, path, digits)
         self.target.write(to, cast("BinaryIO", stream), durable=True)
         self.was_copied(kind, stream.size)
 
@@ -178,9 +178,9 @@ class _Checked:
     It fails inside the write of the target, so that an atomic write leaves nothing behind.
     """
 
-    def __init__(self, storage: "Storage", path: str, digest: str) -> None:
-        self._storage, self._path, self._digest = storage, path, digest
-        self._hasher = Hasher()
+    def __init__(self, storage: "Storage", path: str, digits: str) -> None:
+        self._storage, self._path = storage, path
+        self._proof = proof_of(storage, path, digits)
         self._rest = b""
         self._ended = False
         self.size = 0
@@ -196,9 +196,9 @@ class _Checked:
 
     def _fetch(self) -> None:
         self._rest = self._storage.read(self._path, self.size, self.size + _PIECE)
-        self._hasher.update(self._rest)
+        self._proof.update(self._rest)
         self.size += len(self._rest)
         if not self._rest:
             self._ended = True
-            if self._hasher.digest != self._digest:
+            if not self._proof.holds():
                 raise damaged(self._path)

@@ -1,0 +1,109 @@
+"""Where a table is cut into row groups: by what its rows hold, and not by their number.
+
+So rows that come or go in the middle change the row group that they are in, and those after it
+stay as they are, byte for byte. A row ends a group when a mix of some of its values says so.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_LEAST = 1 << 16
+_MOST = 1 << 19
+_BYTES = 64 << 20
+_MIXED = 6
+_WORD = 64
+_FACTOR = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: Knuth, TAOCP 3, 6.4
+
+
+def row_groups(batches: Iterable["pa.RecordBatch"], schema: "pa.Schema") -> Iterator["pa.Table"]:
+    """Give batches of any size as row groups, wherever the batches were cut.
+
+    A group has 65,536 to 524,288 rows, fewer where rows are wide: 64 MiB at most.
+
+    Args:
+        batches: The rows; each has the schema already.
+        schema: The columns.
+    """
+    import pyarrow as pa
+
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    least = 0
+    for batch in batches:
+        begin = 0
+        while begin < len(batch):
+            if not least:
+                least = _least(batch)
+            end, ends = _end(batch, begin, rows, size, least)
+            piece = batch.slice(begin, end - begin)
+            held.append(piece)
+            rows += len(piece)
+            size += _bytes(batch) * len(piece) // len(batch)
+            begin = end
+            if ends:
+                yield pa.Table.from_batches(held, schema)
+                held, rows, size = [], 0, 0
+    if held:
+        yield pa.Table.from_batches(held, schema)
+
+
+def _end(batch: "pa.RecordBatch", begin: int, rows: int, size: int, least: int) -> tuple[int, bool]:
+    """Give the row before which the group must be looked at again, and whether it ends there."""
+    import pyarrow.compute as pc
+
+    width = max(1, _bytes(batch) // len(batch))
+    most = min(begin + _MOST - rows, begin + max(1, (_BYTES - size) // width))
+    first = max(begin, begin + least - rows)
+    if first < len(batch):
+        window = batch.slice(first, min(most, len(batch)) - first)
+        ends = pc.equal(pc.bit_wise_and(_mixed(window), least - 1), 0)
+        found = pc.index(ends, value=True).as_py() if len(window) else -1
+        if found >= 0:
+            return first + found + 1, True
+    return (most, True) if most <= len(batch) else (len(batch), False)
+
+
+def _least(batch: "pa.RecordBatch") -> int:
+    """Give the least rows of a group, a power of two: fewer where rows are wide."""
+    width = max(1, _bytes(batch) // len(batch))
+    fitting = max(1, _BYTES // (4 * width))
+    return int(min(_LEAST, 1 << (fitting.bit_length() - 1)))
+
+
+def _bytes(batch: "pa.RecordBatch") -> int:
+    return int(batch.nbytes)
+
+
+def _mixed(batch: "pa.RecordBatch") -> "pa.Array":
+    """Give a number for each row, mixed from the values of its first simple columns."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    factor = pa.scalar(_FACTOR, pa.uint64())
+    mixed = pa.repeat(pa.scalar(1, pa.uint64()), len(batch))
+    words = (word for word in map(_words, batch.columns) if word is not None)
+    for _, word in zip(range(_MIXED), words, strict=False):
+        mixed = pc.multiply(pc.add(mixed, word), factor)
+        mixed = pc.bit_wise_xor(mixed, pc.shift_right(mixed, pa.scalar(29, pa.uint64())))
+    return pc.shift_right(pc.multiply(mixed, factor), pa.scalar(32, pa.uint64()))
+
+
+def _words(array: "pa.Array") -> "pa.Array | None":
+    """Give something of each value as a whole number; None of a type that has nothing simple."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    kind = array.type
+    if types.is_dictionary(kind):
+        return None
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind):
+        words = pc.binary_length(array)
+    elif types.is_primitive(kind) and kind.bit_width in {16, 32, 64} and not types.is_null(kind):
+        words = array.view(getattr(pa, f"uint{kind.bit_width}")())
+    else:
+        return None
+    return pc.fill_null(words, 0).cast(pa.uint64())

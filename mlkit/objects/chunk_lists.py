@@ -1,0 +1,251 @@
+"""Which chunks a whole store has: `chunks/<sha256>.parquet`, lists that are merged as they grow.
+
+Each commit that stores new chunks adds one list of them, after the document of its version is
+there; so what a list names is referred to by a version, and is no garbage. A list takes in those
+that aren't much longer than itself, so there are few of them, each at least twice as long as all
+shorter ones. Lists only save space: one that is lost or damaged makes chunks be stored again.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from mlkit._core.hashing import digest_bytes, hex_of
+from mlkit._core.ids import token
+from mlkit.errors import Corrupt, MlkitError, NotFound
+from mlkit.objects.pack_writer import KnownChunk
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mlkit.storage.protocol import Storage
+
+ROOT = "chunks"
+NAME = re.compile(r"chunks/(?P<digits>[0-9a-f]{64})\.parquet")
+_GROUP = 1 << 14
+_HELD = 128
+_RAW = 32
+
+
+@frozen(eq=False)
+class _List:
+    """One list: its Parquet file, and the first digest of each of its row groups."""
+
+    path: str
+    file: Any
+    firsts: list[bytes]
+
+    @property
+    def rows(self) -> int:
+        return int(self.file.metadata.num_rows)
+
+
+class ChunkLists:
+    """The chunks that the versions of a store refer to, by their digests.
+
+    Parts of lists are read when they are needed, and a bounded number of them is held.
+
+    Args:
+        storage: The store's storage.
+        cache: A folder for copies of remote lists.
+
+    Example:
+        >>> from mlkit.storage.memory import MemoryStorage
+        >>> storage = MemoryStorage("chunk-lists-example")
+        >>> from mlkit.objects.pack_writer import PackWriter
+        >>> with PackWriter(storage) as writer:
+        ...     place = writer.add(b"some bytes")
+        ...     packs = writer.finish()
+        >>> lists = ChunkLists(storage, Path("unused"))
+        >>> lists.add(writer.new.to_arrow(packs))
+        >>> lists.get(place.digest).size
+        10
+    """
+
+    def __init__(self, storage: "Storage", cache: Path) -> None:
+        self._storage = storage
+        self._cache = cache
+        self._lists: dict[str, _List] = {}
+        self._groups: OrderedDict[tuple[str, int], tuple[bytes, pa.Table]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(one.rows for one in self._lists.values())
+
+    def refresh(self) -> None:
+        """Look which lists there are now; those that can't be read are left out."""
+        paths = {f"{ROOT}/{name}" for name in self._storage.children(ROOT)}
+        for path in self._lists.keys() - paths:
+            self._forget(path)
+        for path in sorted(paths - self._lists.keys()):
+            if NAME.fullmatch(path):
+                self._load(path)
+
+    def get(self, digest: bytes, /) -> KnownChunk | None:
+        """Give the place of a chunk, None where no list has it.
+
+        Args:
+            digest: The 32 bytes of its SHA-256.
+        """
+        for one in list(self._lists.values()):
+            number = bisect_right(one.firsts, digest) - 1
+            if number < 0:
+                continue
+            try:
+                digests, table = self._group(one, number)
+            except (Corrupt, NotFound):
+                self._forget(one.path)
+                continue
+            rows = range(table.num_rows)
+            row = bisect_left(rows, digest, key=lambda at: digests[_RAW * at : _RAW * at + _RAW])
+            if row < table.num_rows and digests[_RAW * row : _RAW * row + _RAW] == digest:
+                pack, offset, size = (
+                    table[name][row].as_py() for name in ("pack", "offset", "size")
+                )
+                return KnownChunk(pack, offset, size)
+        return None
+
+    def add(self, chunks: "pa.StructArray") -> None:
+        """List chunks, once a version that is there refers to them.
+
+        Args:
+            chunks: Structs of `digest`, `size`, `pack` and `offset`.
+        """
+        import pyarrow as pa
+
+        if not len(chunks):
+            return
+        table = pa.Table.from_struct_array(chunks).cast(_schema())
+        taken: list[_List] = []
+        for one in sorted(self._lists.values(), key=lambda one: one.rows):
+            if one.rows > 2 * table.num_rows:
+                break
+            try:
+                table = pa.concat_tables([table, self._whole(one)])
+                taken.append(one)
+            except (Corrupt, NotFound):
+                self._forget(one.path)
+        data = _encoded(table)
+        path = f"{ROOT}/{hex_of(digest_bytes(data))}.parquet"
+        self._storage.write(path, data)
+        self._load(path)
+        for one in taken:
+            if one.path != path:
+                self._forget(one.path)
+                self._drop(one.path)
+
+    def _drop(self, path: str) -> None:
+        """Remove a list that another one has taken in; that it can't be removed harms nobody."""
+        try:
+            self._storage.delete(path)
+        except MlkitError:
+            return
+
+    def _load(self, path: str) -> None:
+        try:
+            self._lists[path] = self._open(path)
+        except (Corrupt, NotFound):
+            self._forget(path)
+
+    def _open(self, path: str) -> _List:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            file = pq.ParquetFile(pa.BufferReader(self._bytes(path)), pre_buffer=False)
+            groups = [file.metadata.row_group(n) for n in range(file.metadata.num_row_groups)]
+            firsts = [group.column(0).statistics.min for group in groups]
+            if file.schema_arrow != _schema() or firsts != sorted(firsts):
+                raise Corrupt(f"{path} is no list of chunks")
+        except (pa.ArrowException, OSError, AttributeError, TypeError) as error:
+            raise Corrupt(f"{path} is no list of chunks: {error}") from error
+        return _List(path, file, firsts)
+
+    def _bytes(self, path: str) -> "pa.Buffer":
+        """Give a list's bytes, after checking them: as a mapped file, of a remote one a copy."""
+        import pyarrow as pa
+
+        digits = NAME.fullmatch(path)
+        place = self._storage.local_path(path)
+        buffer = None
+        if place is not None or (place := self._cache / path).is_file():
+            with pa.memory_map(str(place)) as mapped:
+                buffer = mapped.read_buffer()
+        if buffer is None:
+            data = self._storage.read(path)
+            self._keep(place, data)
+            buffer = pa.array([data], pa.large_binary()).buffers()[2]  # Arrow's own memory
+        if digits is None or digest_bytes(memoryview(buffer)) != f"sha256:{digits['digits']}":
+            raise Corrupt(f"{path} doesn't match its name")
+        return buffer
+
+    def _keep(self, copy: Path, data: bytes) -> None:
+        """Keep a copy of a remote list; a cache that can't be written harms nobody."""
+        temporary = copy.with_name(f".{copy.name}.{token()}")
+        try:
+            copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            temporary.write_bytes(data)
+            temporary.replace(copy)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+
+    def _group(self, one: _List, number: int) -> tuple[bytes, "pa.Table"]:
+        key = (one.path, number)
+        held = self._groups.get(key)
+        if held is None:
+            table = self._read(one, [number])
+            held = (_joined(table["digest"]), table)
+            self._groups[key] = held
+            if len(self._groups) > _HELD:
+                self._groups.popitem(last=False)
+        else:
+            self._groups.move_to_end(key)
+        return held
+
+    def _whole(self, one: _List) -> "pa.Table":
+        return self._read(one, range(len(one.firsts))).select(["digest", "size", "pack", "offset"])
+
+    def _read(self, one: _List, groups: Sequence[int]) -> "pa.Table":
+        import pyarrow as pa
+
+        try:
+            return one.file.read_row_groups(groups, use_threads=False).combine_chunks()
+        except (pa.ArrowException, OSError) as error:
+            raise Corrupt(f"{one.path} is no list of chunks: {error}") from error
+
+    def _forget(self, path: str) -> None:
+        self._lists.pop(path, None)
+        for key in [key for key in self._groups if key[0] == path]:
+            del self._groups[key]
+
+
+def _joined(digests: "pa.ChunkedArray") -> bytes:
+    chunk = digests.chunk(0)
+    raw = memoryview(chunk.buffers()[1])
+    return bytes(raw[_RAW * chunk.offset : _RAW * (chunk.offset + len(chunk))])
+
+
+def _encoded(table: "pa.Table") -> bytes:
+    """Give the bytes of a list: sorted by digest, each chunk once."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    grouped = table.group_by("digest", use_threads=False)
+    names = ("size", "pack", "offset")
+    table = grouped.aggregate([(name, "first") for name in names])
+    table = table.rename_columns(["digest", *names]).sort_by("digest").cast(_schema())
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", row_group_size=_GROUP, use_dictionary=["pack"])
+    return bytes(sink.getvalue())
+
+
+def _schema() -> "pa.Schema":
+    import pyarrow as pa
+
+    raw = pa.binary(_RAW)
+    fields = [("digest", raw), ("size", pa.int64()), ("pack", raw), ("offset", pa.int64())]
+    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in fields])

@@ -1,0 +1,233 @@
+"""Stores chunks that aren't known yet, in as few objects as their size allows."""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+
+from mlkit._core.clock import Clock, now_ns
+from mlkit.errors import NotFound
+from mlkit.objects.age import is_aging
+from mlkit.objects.blobs import object_path
+from mlkit.objects.chunk_columns import ChunkColumns, Place
+from mlkit.objects.pack_seal import seal
+from mlkit.objects.packs import PACK_SIZE, ROOT
+
+if TYPE_CHECKING:
+    from mlkit.storage.protocol import Entry, Storage
+
+_WRITERS = 2
+_WAITING = 2
+_STATS = 64
+
+
+class KnownChunk(NamedTuple):
+    """Where a chunk lies already.
+
+    Attributes:
+        pack: The 32 bytes of the pack's SHA-256.
+        offset: Where in the pack it begins.
+        size: Its length in bytes.
+    """
+
+    pack: bytes
+    offset: int
+    size: int
+
+
+class Known(Protocol):
+    """What knows where chunks are stored already; a dict does."""
+
+    def get(self, digest: bytes, /) -> KnownChunk | None:
+        """Give the place of a chunk, None where it isn't known."""
+        ...
+
+
+class PackWriter:
+    """Stores chunks that aren't known yet, in as few objects as their size allows.
+
+    Packs are digested and written by threads of their own, at most two at a time, so a few packs
+    are in memory and no more. What was written is of no use, and does no harm, until something
+    refers to it; so a writer that fails needs no clean-up. The same chunks in the same order make
+    the same packs: who begins again after a failure doesn't send them twice.
+
+    Args:
+        storage: Where the packs go.
+        known: Chunks that versions refer to, by their digests. One whose pack is missing or cut is
+            stored again; no pack is too old, since what a version refers to is no garbage.
+        pack_size: The most bytes of a pack.
+        clock: Gives the present time.
+        report: Told the bytes of each pack that was written.
+
+    Example:
+        >>> from mlkit.storage.memory import MemoryStorage
+        >>> storage = MemoryStorage("packs-example")
+        >>> with PackWriter(storage) as writer:
+        ...     place = writer.add(b"some bytes")
+        ...     packs = writer.finish()
+        >>> data = storage.read(object_path(ROOT, f"sha256:{packs[place.pack].hex()}"))
+        >>> data[place.offset :][: place.size]
+        b'some bytes'
+    """
+
+    def __init__(
+        self,
+        storage: "Storage",
+        known: Known | None = None,
+        *,
+        pack_size: int = PACK_SIZE,
+        clock: Clock = now_ns,
+        report: Callable[[int], object] = lambda _: None,
+    ) -> None:
+        self._storage = storage
+        self._known: Known = {} if known is None else known
+        self._pack_size = pack_size
+        self._clock = clock
+        self._report = report
+        self._pieces: list[bytes | memoryview] = []
+        self._table = bytearray()
+        self._size = 0
+        self._packs: list[bytes | Future[bytes]] = []
+        self._numbers: dict[bytes, int] = {}
+        self._places: dict[bytes, tuple[int, int]] = {}
+        self._presence = _Presence(storage)
+        self._renewed: list[str] = []
+        self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="mlkit-packs")
+        self._writing: deque[Future[bytes]] = deque()
+        self.new = ChunkColumns()
+        """The chunks that weren't known, in the order in which they came."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def add(self, data: "bytes | memoryview", digest: bytes | None = None) -> Place:
+        """Take a chunk, and say where it is or will be.
+
+        Args:
+            data: The bytes.
+            digest: The 32 bytes of their SHA-256, where it is known already.
+
+        Raises:
+            StorageFault: A pack that was full before couldn't be written.
+        """
+        if digest is None:
+            digest = hashlib.sha256(data).digest()
+        found = self._places.get(digest)
+        if found is None:
+            place = self._reuse(digest) or self._keep(data, digest)
+            self._places[digest] = (place.pack, place.offset)
+            return place
+        return Place(digest, len(data), *found)
+
+    def finish(self) -> list[bytes]:
+        """Write the last pack, and give the digest of each by its number.
+
+        Raises:
+            StorageFault: A pack couldn't be written.
+        """
+        if self._pieces:
+            self._flush()
+        return [pack if isinstance(pack, bytes) else pack.result() for pack in self._packs]
+
+    def number_of(self, pack: bytes) -> int | None:
+        """Give the number of a pack that a version refers to; None where it isn't there any more.
+
+        Args:
+            pack: The 32 bytes of its digest.
+        """
+        if pack not in self._numbers:
+            if self._presence.entry(f"sha256:{pack.hex()}") is None:
+                return None
+            self._numbers[pack] = len(self._packs)
+            self._packs.append(pack)
+        return self._numbers[pack]
+
+    def lost(self) -> bool:
+        """Tell whether a pack is gone that was there, but old, and was written again for that.
+
+        Garbage may have been made of it in that moment. So who has published what refers to it
+        looks once more, and then adds everything again to a new writer that knows the same.
+        """
+        again = _Presence(self._storage)
+        return any(again.entry(pack) is None for pack in self._renewed)
+
+    def _reuse(self, digest: bytes) -> Place | None:
+        """Give the place of a chunk that is known and whose pack is still there."""
+        known = self._known.get(digest)
+        if known is None:
+            return None
+        there = self._presence.entry(f"sha256:{known.pack.hex()}")
+        number = self.number_of(known.pack)
+        if there is None or number is None or there.size < known.offset + known.size:
+            return None
+        return Place(digest, known.size, number, known.offset)
+
+    def _keep(self, data: "bytes | memoryview", digest: bytes) -> Place:
+        if self._pieces and self._size + len(data) > self._pack_size:
+            self._flush()
+        if not self._pieces:
+            self._packs.append(b"")  # until the pack is full
+            self._open = len(self._packs) - 1
+        place = Place(digest, len(data), self._open, self._size)
+        self._pieces.append(data)
+        self._size += len(data)
+        self._table += digest + len(data).to_bytes(4, "little")
+        self.new.add(place)
+        return place
+
+    def _flush(self) -> None:
+        while len(self._writing) >= _WAITING:
+            self._writing.popleft().result()
+        self._pieces.append(seal(self._table))
+        future = self._pool.submit(self._write, self._pieces)
+        self._packs[self._open] = future
+        self._writing.append(future)
+        self._pieces, self._table, self._size = [], bytearray(), 0
+
+    def _write(self, pieces: "list[bytes | memoryview]") -> bytes:
+        raw = hashlib.sha256(pieces[-1]).digest()
+        pack, size = f"sha256:{raw.hex()}", sum(map(len, pieces))
+        there = self._presence.entry(pack)
+        whole = there is not None and there.size == size
+        if there is not None and whole and is_aging(there.modified, self._clock()):
+            self._renewed.append(pack)
+            whole = False
+        if not whole:
+            self._storage.write(object_path(ROOT, pack), b"".join(pieces), durable=True)
+        self._report(size)
+        return raw
+
+
+class _Presence:
+    """What a storage says of packs; each is asked for once, and of many their folders."""
+
+    def __init__(self, storage: "Storage") -> None:
+        self._storage = storage
+        self._entries: dict[str, Entry | None] = {}
+        self._folders: set[str] = set()
+
+    def entry(self, pack: str) -> "Entry | None":
+        """Give what the storage says of a pack, None where it is missing."""
+        path = object_path(ROOT, pack)
+        folder = path.rpartition("/")[0]
+        if path in self._entries or folder in self._folders:
+            return self._entries.get(path)
+        if len(self._entries) < _STATS:
+            try:
+                self._entries[path] = self._storage.stat(path)
+            except NotFound:
+                self._entries[path] = None
+        else:
+            self._entries.update((entry.path, entry) for entry in self._storage.list(folder))
+            self._folders.add(folder)
+        return self._entries.get(path)

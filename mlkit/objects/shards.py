@@ -1,0 +1,161 @@
+"""The blobs that a manifest is: each a run of neighbouring paths, cut where the paths say.
+
+Whether a file ends a shard depends on its path alone (and on how many came before it in the
+shard), so one file that changes, comes or goes leaves nearly all shards as they are: of a million
+files one changed file costs one shard of some hundred kilobytes.
+"""
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from mlkit._core.remembered import Remembered
+from mlkit.errors import Corrupt
+from mlkit.objects.blobs import Blobs
+from mlkit.objects.manifest import FileEntry, Manifest, checked, schema
+from mlkit.storage.parallel import each, threads_for
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_LEAST = 2048
+_MOST = 8192
+_ENDS = 1 << 21  # of the 32 bits of a path's hash: one path in 2,048 ends a shard
+
+
+def cut(manifest: Manifest) -> Iterator[Manifest]:
+    """Give a manifest as its shards; one at least.
+
+    A shard has 2,048 files at least, unless it is the last one, and 8,192 chunks at most, unless
+    it is a single file.
+    """
+    import pyarrow.compute as pc
+
+    table = manifest.table
+    begin = weight = row = 0
+    for batch in table.to_batches(max_chunksize=_MOST):
+        counts = pc.max_element_wise(pc.list_value_length(batch.column("chunks")), 1).to_pylist()
+        for count, path in zip(counts, batch.column("path").to_pylist(), strict=True):
+            if weight and weight + count > _MOST:
+                yield Manifest(table.slice(begin, row - begin))
+                begin, weight = row, 0
+            row += 1
+            weight += count
+            if weight >= _LEAST and _ends(path):
+                yield Manifest(table.slice(begin, row - begin))
+                begin, weight = row, 0
+    if begin < table.num_rows or not table.num_rows:
+        yield Manifest(table.slice(begin))
+
+
+def _ends(path: str) -> bool:
+    return int.from_bytes(hashlib.sha256(path.encode()).digest()[:4], "little") < _ENDS
+
+
+def encode_shard(shard: Manifest) -> bytes:
+    """Give the bytes of a shard: Parquet, the same for the same files."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    table = shard.table.combine_chunks().replace_schema_metadata(schema().metadata)
+    pq.write_table(table, sink, compression="zstd", use_dictionary=["chunks.list.element.pack"])
+    return bytes(sink.getvalue())
+
+
+def decode_shard(data: "bytes | pa.Buffer", where: str) -> Manifest:
+    """Give the shard of some bytes, after checking that it is safe to follow.
+
+    Args:
+        data: The bytes, which match their digest already.
+        where: The shard's place, for messages.
+
+    Raises:
+        Corrupt: They are no shard, or list a file that would be written outside of its folder.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        buffer = data if isinstance(data, pa.Buffer) else pa.py_buffer(data)
+        table = pq.read_table(pa.BufferReader(buffer), use_threads=False, pre_buffer=False)
+    except (ValueError, KeyError, OSError, pa.ArrowException) as error:
+        raise Corrupt(f"{where} is no manifest: {error}") from error
+    return checked(table, where)
+
+
+@frozen(slots=False)
+class Shards:
+    """The manifest of a version as it is stored; each shard is read when it is needed.
+
+    Args:
+        blobs: Where the shards lie.
+        cache: A folder for copies of remote ones.
+        digests: The shards, in order.
+        starts: The first path of each shard, in order; none where it isn't known.
+    """
+
+    blobs: Blobs = field(repr=False)
+    cache: Path = field(repr=False)
+    digests: tuple[str, ...]
+    starts: tuple[str, ...] = field(default=(), repr=False)
+
+    @Remembered
+    def manifest(self) -> Manifest:
+        """All files.
+
+        Raises:
+            NotFound: A shard is missing.
+            Corrupt: A shard is damaged, lists a file that can't be, or one that another one lists.
+        """
+        import pyarrow as pa
+
+        threads = threads_for(self.blobs.storage)
+        shards = list(each(self._read, range(len(self.digests)), threads=threads))
+        if len(shards) == 1:
+            return shards[0]
+        table = pa.concat_tables([shard.table for shard in shards] or [schema().empty_table()])
+        return checked(table, f"The manifest of {len(shards):,} parts")
+
+    def find(self, path: str) -> FileEntry | None:
+        """Give the file of a path, None where there is none; one shard is read for it at most.
+
+        Raises:
+            NotFound: The shard is missing.
+            Corrupt: It is damaged.
+        """
+        if not self.starts or "manifest" in self.__dict__:
+            return self.manifest.find(path)
+        number = bisect_right(self.starts, path) - 1
+        return self._shard(number).find(path) if number >= 0 else None
+
+    @Remembered
+    def _held(self) -> dict[int, Manifest]:
+        return {}
+
+    def _shard(self, number: int) -> Manifest:
+        if number not in self._held:
+            self._held[number] = self._read(number)
+        return self._held[number]
+
+    def _read(self, number: int) -> Manifest:
+        import pyarrow as pa
+
+        digest = self.digests[number]
+        with pa.OSFile(str(self.blobs.path(digest, self.cache))) as file:
+            shard = decode_shard(file.read_buffer(), f"The manifest {digest}")
+        if self.starts and (not len(shard) or shard.paths[0].as_py() != self.starts[number]):
+            raise Corrupt(
+                f"The manifest {digest} doesn't begin with {self.starts[number]!r}",
+                hint="The version was not made by mlkit, or was tampered with",
+            )
+        return shard
+
+
+def starts_of(shards: Sequence[Manifest]) -> list[str]:
+    """Give the first path of each shard, for a version's document."""
+    return [shard.paths[0].as_py() for shard in shards if len(shard)]
