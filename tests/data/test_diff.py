@@ -127,19 +127,10 @@ def test_rows_of_empty_tables_are_matched(datasets):
     assert (found.rows_added, found.rows_removed) == (2, 0)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "why"),
-    [
-        ({"a": [[1], [2]]}, {"a": [[1], [3]]}, "a column's type has no equality"),
-        ({"a": [1]}, {"b": [1, 2]}, "no column is in both"),
-        ({"a": [1]}, {"a": [1, 2, 3, 4]}, "more than 3 values"),
-    ],
-)
-def test_rows_that_arent_matched_say_why(datasets, monkeypatch, old, new, why):
-    monkeypatch.setattr("mlkit.data.row_diff.MOST_VALUES", 3)
-    found = datasets.log("t", old).diff(datasets.log("t", new))
+def test_rows_that_arent_matched_say_why(datasets):
+    found = datasets.log("t", {"a": [1]}).diff(datasets.log("t", {"b": [1, 2]}))
     assert (found.rows_added, found.rows_removed) == (None, None)
-    assert f"(not matched: {why})" in str(found)
+    assert "(not matched: no column is in both)" in str(found)
 
 
 def test_tables_of_other_columns_only_are_told_without_reading(datasets, memory):
