@@ -1,4 +1,4 @@
-"""Lineage: where a model, a dataset or a run came from, back to the data's digests."""
+"""Lineage: what a model, a dataset or a run came from, or what came of it, by digests."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +16,10 @@ from mlkit.query.fields import RunLike
 
 Kind = Literal["alias", "model", "dataset", "run"]
 Relation = Literal["means", "made by", "trained on", "read", "made from", "part of"]
+Direction = Literal["upstream", "downstream"]
+
+Key = tuple[str, str]
+"""What tells a thing in the graph from all others: its kind and its reference."""
 
 _DIGITS = 19  # "sha256:" and twelve more
 
@@ -94,7 +98,7 @@ class Node:
     problem: str = ""
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         """What tells it from all others."""
         return self.kind, self.ref
 
@@ -112,51 +116,54 @@ class Node:
 class Edge:
     """That one thing came from another."""
 
-    source: tuple[str, str]
+    source: Key
     relation: Relation
-    target: tuple[str, str]
+    target: Key
 
 
 @frozen
 class Lineage:
-    """The graph of what something came from.
+    """The graph of what something came from, or of what came of it.
 
     Attributes:
         root: What was asked for.
         nodes: Everything in the graph, the root first.
-        edges: From each thing to what it came from.
+        edges: From each thing to what it came from, whichever way was asked for.
+        direction: `upstream`, back to what it came from, or `downstream`, to what came of it.
     """
 
     root: Node
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
+    direction: Direction = "upstream"
 
     def text(self) -> str:
         """Give the graph as a tree in text; what comes again is shown once."""
         nodes = {node.key: node for node in self.nodes}
-        children = self._children()
+        branches = self._branches()
         lines: list[str] = []
-        shown: set[tuple[str, str]] = set()
+        shown: set[Key] = set()
         waiting = [(self.root.key, "", "", "")]
         while waiting:
             key, lead, below, relation = waiting.pop()
-            again = key in shown and children.get(key)
-            part = "part of " if relation == "part of" else ""
+            again = key in shown and branches.get(key)
+            part = "part of " if relation == "part of" and self.direction == "upstream" else ""
             lines.append(f"{lead}{part}{nodes[key].text()}{'  (see above)' if again else ''}")
             if again:
                 continue
             shown.add(key)
-            edges = children.get(key, [])
-            for index, edge in reversed(list(enumerate(edges))):
-                last = index == len(edges) - 1
+            beyond = branches.get(key, [])
+            for index, (further, how) in reversed(list(enumerate(beyond))):
+                last = index == len(beyond) - 1
                 branch, rest = ("└─ ", "   ") if last else ("├─ ", "│  ")
-                waiting.append((edge.target, below + branch, below + rest, edge.relation))
+                waiting.append((further, below + branch, below + rest, how))
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the graph as plain values: `root`, `nodes` and `edges`."""
+        """Give the graph as plain values: `root`, `direction`, `nodes` and `edges`."""
         return {
             "root": list(self.root.key),
+            "direction": self.direction,
             "nodes": [
                 {
                     "kind": node.kind,
@@ -176,35 +183,52 @@ class Lineage:
     def _repr_html_(self) -> str:
         return fragment(element("pre", self.text()))
 
-    def _children(self) -> dict[tuple[str, str], list[Edge]]:
-        """The edges by their source, without those that a step through another one implies."""
-        found: dict[tuple[str, str], list[Edge]] = {}
+    def _branches(self) -> dict[Key, list[tuple[Key, Relation]]]:
+        """Give what is next to each thing in the direction of the graph, and how.
+
+        What a step through a run implies is left out.
+        """
+        found: dict[Key, list[Edge]] = {}
         for edge in self.edges:
             found.setdefault(edge.source, []).append(edge)
-        return {
-            source: [
-                edge
+        implied = {
+            source: {
+                further.target
                 for edge in edges
-                if not any(
-                    further.target == edge.target
-                    for other in edges
-                    if other.relation == "made by"
-                    for further in found.get(other.target, [])
-                )
-            ]
+                if edge.relation == "made by"
+                for further in found.get(edge.target, ())
+            }
             for source, edges in found.items()
         }
+        beyond: dict[Key, list[tuple[Key, Relation]]] = {}
+        for edge in self.edges:
+            here, there = edge.source, edge.target
+            if there in implied[here]:
+                continue
+            if self.direction == "downstream" and edge.relation != "means":
+                here, there = there, here
+            beyond.setdefault(here, []).append((there, edge.relation))
+        return beyond
 
 
 @frozen
-class _Link:
+class Link:
+    """That something came from what a document names.
+
+    Attributes:
+        kind: What it names.
+        ref: How it names it.
+        relation: How the one came from the other.
+        digest: The digest that it names; empty where it names none.
+    """
+
     kind: Kind
     ref: str
     relation: Relation
     digest: str = ""
 
 
-_Look = Callable[[str, Lookups], tuple[Node, list[_Link]]]
+_Look = Callable[[str, Lookups], tuple[Node, list[Link]]]
 
 
 def lineage(
@@ -225,20 +249,14 @@ def lineage(
     Raises:
         NotFound: There is nothing of this reference.
     """
-    start, links = _start(reference, find, kind)
-    nodes = {start.key: start}
-    edges: dict[Edge, None] = {}  # in order, each once
+    start, links, nodes, edges = started(reference, find, kind)
     waiting = deque((start.key, link) for link in links)
-    if kind != "run" and parse_reference(reference).alias is not None:
-        root = Node("alias", reference)
-        nodes = {root.key: root, **nodes}
-        edges[Edge(root.key, "means", start.key)] = None
-    seen: dict[tuple[str, str, str], tuple[str, str]] = {(*start.key, ""): start.key}
+    seen: dict[tuple[str, str, str], Key] = {(*start.key, ""): start.key}
     while waiting:
         source, link = waiting.popleft()
         asked = (link.kind, link.ref, link.digest)
         if asked not in seen:
-            node, more = _visit(link, find)
+            node, more = visit(link, find)
             seen[asked] = node.key
             if node.key not in nodes:
                 nodes[node.key] = node
@@ -251,7 +269,33 @@ def lineage(
     return Lineage(next(iter(nodes.values())), tuple(nodes.values()), tuple(edges))
 
 
-def _start(reference: str, find: Lookups, kind: str | None) -> tuple[Node, list[_Link]]:
+def started(
+    reference: str, find: Lookups, kind: Literal["model", "dataset", "run"] | None = None
+) -> tuple[Node, list[Link], dict[Key, Node], dict[Edge, None]]:
+    """Give what a reference means and what that came from; and the beginning of a graph.
+
+    Args:
+        reference: A model's or dataset's reference, or a run's id.
+        find: How to find things.
+        kind: What the reference means.
+
+    Returns:
+        The thing, its links, and the nodes and edges of the graph, in order, each once: an alias
+        comes before what it means.
+
+    Raises:
+        NotFound: There is nothing of this reference.
+    """
+    start, links = _start(reference, find, kind)
+    nodes, edges = {start.key: start}, dict[Edge, None]()
+    if start.kind != "run" and parse_reference(reference).alias is not None:
+        root = Node("alias", reference)
+        nodes = {root.key: root, **nodes}
+        edges[Edge(root.key, "means", start.key)] = None
+    return start, links, nodes, edges
+
+
+def _start(reference: str, find: Lookups, kind: str | None) -> tuple[Node, list[Link]]:
     errors = []
     for each, look in (("model", _model), ("dataset", _dataset), ("run", _run)):
         if kind in (None, each):
@@ -278,7 +322,8 @@ def _has_versions(look: _Look, reference: str, find: Lookups) -> bool:
     return name != reference
 
 
-def _visit(link: _Link, find: Lookups) -> tuple[Node, list[_Link]]:
+def visit(link: Link, find: Lookups) -> tuple[Node, list[Link]]:
+    """Give what a link means, and what that came from; what can't be found has a `problem`."""
     look = {"model": _model, "dataset": _dataset, "run": _run}.get(link.kind)
     try:
         if look is not None:
@@ -291,7 +336,7 @@ def _visit(link: _Link, find: Lookups) -> tuple[Node, list[_Link]]:
     return Node(link.kind, link.ref, link.digest, problem=problem), []
 
 
-def _found(look: _Look, link: _Link, find: Lookups) -> tuple[Node, list[_Link]]:
+def _found(look: _Look, link: Link, find: Lookups) -> tuple[Node, list[Link]]:
     """Look for what a link means; what has another number in this store is known by its digest."""
     found = None
     with suppress(NotFound):
@@ -305,38 +350,51 @@ def _found(look: _Look, link: _Link, find: Lookups) -> tuple[Node, list[_Link]]:
     return found or look(link.ref, find)
 
 
-def _model(reference: str, find: Lookups) -> tuple[Node, list[_Link]]:
-    version = find.model(reference)
+def _model(reference: str, find: Lookups) -> tuple[Node, list[Link]]:
+    return of_model(find.model(reference))
+
+
+def _dataset(reference: str, find: Lookups) -> tuple[Node, list[Link]]:
+    return of_dataset(find.dataset(reference))
+
+
+def of_model(version: ModelLike) -> tuple[Node, list[Link]]:
+    """Give the node of a model's version, and what the version came from."""
     detail = f"saved {show_time(version.created_at)}"
-    links = [*_made_by(version.run_id), *_links(version.datasets, "trained on")]
+    links = [*_made_by(version.run_id), *links_of(version.datasets, "trained on")]
     return Node("model", version.ref, version.digest, detail), links
 
 
-def _dataset(reference: str, find: Lookups) -> tuple[Node, list[_Link]]:
-    version = find.dataset(reference)
+def of_dataset(version: DatasetLike) -> tuple[Node, list[Link]]:
+    """Give the node of a dataset's version, and what the version came from."""
     detail = "" if version.rows is None else f"{version.rows:,} rows"
-    links = [*_made_by(version.run_id), *_links(version.inputs, "made from")]
+    links = [*_made_by(version.run_id), *links_of(version.inputs, "made from")]
     return Node("dataset", version.ref, version.digest, detail), links
 
 
-def _run(reference: str, find: Lookups) -> tuple[Node, list[_Link]]:
+def _run(reference: str, find: Lookups) -> tuple[Node, list[Link]]:
     run = find.run(reference)
-    detail = f"{run.name or 'a run'} of {run.experiment}, {run.status}"
-    links = _links(run.inputs, "read")
+    detail = run_detail(run.name, run.experiment, run.status)
+    links = links_of(run.inputs, "read")
     if run.parent_id is not None:
-        links.append(_Link("run", run.parent_id, "part of"))
+        links.append(Link("run", run.parent_id, "part of"))
     return Node("run", run.id, detail=detail), links
 
 
-def _made_by(run_id: str | None) -> list[_Link]:
-    return [] if run_id is None else [_Link("run", run_id, "made by")]
+def run_detail(name: str | None, experiment: str, status: str) -> str:
+    """Give what to say of a run."""
+    return f"{name or 'a run'} of {experiment}, {status}"
 
 
-def _links(items: Sequence[Any], relation: Relation) -> list[_Link]:
-    """Links as they were recorded: mappings, or bare references to datasets."""
+def _made_by(run_id: str | None) -> list[Link]:
+    return [] if run_id is None else [Link("run", run_id, "made by")]
+
+
+def links_of(items: Sequence[Any], relation: Relation) -> list[Link]:
+    """Give links as they were recorded: mappings, or bare references to datasets."""
     found = []
     for item in items:
         link = item if isinstance(item, Mapping) else {"ref": item}
         kind, digest = link.get("kind", "dataset"), link.get("digest") or ""
-        found.append(_Link(cast("Kind", str(kind)), str(link.get("ref")), relation, str(digest)))
+        found.append(Link(cast("Kind", str(kind)), str(link.get("ref")), relation, str(digest)))
     return found

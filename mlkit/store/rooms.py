@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mlkit.models.package import ModelVersion
     from mlkit.models.registry import Models
     from mlkit.monitoring.monitor import Monitor
+    from mlkit.store.relations import StoreRelations
 
 _pulse = Pulse(monotonic_ns)
 _recorders = Recorders(now_ns)
@@ -131,7 +132,14 @@ class Rooms:
             clock=now_ns,
             user=user(),
             single_writer=self._single_writer,
+            relations=self._relations,
         )
+
+    @cached_property
+    def _relations(self) -> "StoreRelations":
+        from mlkit.store.relations import StoreRelations
+
+        return StoreRelations(self)
 
     @cached_property
     def models(self) -> "Models":

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlkit.store.care import Care
 from mlkit.store.searching import Searching
@@ -224,7 +224,7 @@ class Store(Searching, Care):
         return self.datasets.log(name, data, inputs=inputs, description=description)
 
     def dataset(self, reference: str) -> "DatasetVersion":
-        """Give a dataset's version: `flights`, `flights@latest`, `flights:3`, `flights#1f3a9c`.
+        """Give a dataset's version: `flights`, `flights:3`, `flights@gold`, `flights#1f3a9c`.
 
         Raises:
             NotFound: There is none; near names are suggested.
@@ -274,19 +274,29 @@ class Store(Searching, Care):
         """
         return self.models.load(reference, trusted=trusted)
 
-    def lineage(self, reference: str) -> "Lineage":
-        """Give where a version or run came from, back to the data's digests.
+    def lineage(
+        self, reference: str, *, direction: Literal["upstream", "downstream"] = "upstream"
+    ) -> "Lineage":
+        """Give where a version or run came from, back to the data's digests; or what came of it.
 
         Args:
             reference: A model's or dataset's version, such as `delay@prod`, or a run's id.
+            direction: `upstream`, to what it came from; or `downstream`, to the runs that read it,
+                the versions that they made, the runs that read those, and so on.
 
         Raises:
             NotFound: There is none.
-        """
-        from mlkit.query.lineage import Lookups, lineage
+            InvalidInput: The direction is another.
 
-        find = Lookups(model=self.model, dataset=self.dataset, run=self.run)
-        return lineage(reference, find=find)
+        Example:
+            >>> import mlkit
+            >>> store = mlkit.Store("memory://lineage-example")
+            >>> raw = store.log_dataset("raw", {"delay": [3.5, None]})
+            >>> clean = store.make_dataset("clean", lambda raw: {"delay": [3.5]}, (raw,), {})
+            >>> [node.ref for node in store.lineage("raw:1", direction="downstream").nodes]
+            ['raw:1', 'clean:1']
+        """
+        return self._relations.lineage(reference, direction)
 
     def monitor(self, reference: str) -> "Monitor":
         """Watch a deployed version: what it sees and says, and what comes true.
