@@ -18,7 +18,8 @@ MlkitError
 ├── MissingExtra (ImportError)         install the extra
 ├── NoActiveRun (RuntimeError)         start a run
 ├── RunFinished (RuntimeError)         start or resume a run
-└── GateRefused (RuntimeError)         read the report
+├── GateRefused (RuntimeError)         read the report
+└── DataRefused (ValueError)           read the report; mend the data
 ```
 
 A message says what happened, to what, and the next step. All errors pickle, so they cross
@@ -30,6 +31,7 @@ from typing import Any, ClassVar
 __all__ = [
     "AlreadyExists",
     "Corrupt",
+    "DataRefused",
     "FilterSyntax",
     "GateRefused",
     "InvalidInput",
@@ -192,6 +194,22 @@ class GateRefused(MlkitError, RuntimeError):
     """
 
     kind = "gate_refused"
+
+    def __init__(self, message: str, *, hint: str = "", report: Any = None) -> None:
+        super().__init__(message, hint=hint)
+        self.report = report
+
+
+class DataRefused(MlkitError, ValueError):
+    """Data don't meet what is expected of them, so nothing was made of them.
+
+    Args:
+        message: What was refused.
+        hint: The next step.
+        report: The report of the check, with each expectation that failed, and rows that show it.
+    """
+
+    kind = "data_refused"
 
     def __init__(self, message: str, *, hint: str = "", report: Any = None) -> None:
         super().__init__(message, hint=hint)

@@ -15,6 +15,7 @@ TREE = [
 BUILTINS = {
     "AlreadyExists": FileExistsError,
     "Corrupt": ValueError,
+    "DataRefused": ValueError,
     "FilterSyntax": ValueError,
     "GateRefused": RuntimeError,
     "InvalidInput": ValueError,
