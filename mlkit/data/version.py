@@ -1,8 +1,8 @@
 """One immutable version of a dataset: what it is, and its values and files."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -12,18 +12,21 @@ from mlkit._core import shapes
 from mlkit._core.clock import parse_iso
 from mlkit._core.hashing import hex_of
 from mlkit._core.names import near
-from mlkit.data.checkout import check_out
+from mlkit.data.checkout import Checkout
 from mlkit.data.diff import DatasetDiff, diff
+from mlkit.data.library_frames import pandas_frame, polars_frame
 from mlkit.data.parquet import FILE, decode_schema, read_batches, read_table
 from mlkit.data.profile import Profile, profile_table
 from mlkit.data.reading import FileReader
 from mlkit.data.references import check_source
 from mlkit.data.relations import Related, Relations
+from mlkit.data.stat_cache import StatCache
 from mlkit.display.formats import show_bytes, show_time
-from mlkit.errors import Corrupt, InvalidInput, MissingExtra, NotFound
+from mlkit.errors import Corrupt, InvalidInput, NotFound
 from mlkit.objects.manifest import FileEntry, Manifest
 from mlkit.objects.remarks import Remarked, Remarks
 from mlkit.objects.shards import Shards
+from mlkit.storage.parallel import threads_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
 _KINDS = ("table", "folder", "file", "reference")
 _COLUMN = ("name", "type", "digest")
 _ROWS = 1 << 16
-_EXACT_FLOAT = 1 << 53
 _DIGEST = len("sha256:") + 8
 
 
@@ -198,14 +200,7 @@ class DatasetVersion(Remarked, Related):
         Raises:
             MissingExtra: pandas isn't installed.
         """
-        pandas = _library("pandas")
-        table = self.to_arrow(columns)
-        frame: pd.DataFrame = table.to_pandas()
-        for name in table.column_names:
-            if _loses_digits(table.column(name), str(frame[name].dtype)):
-                kind = "UInt64" if str(table.schema.field(name).type) == "uint64" else "Int64"
-                frame[name] = pandas.array(table.column(name).to_pylist(), dtype=kind)
-        return frame
+        return pandas_frame(self.to_arrow(columns))
 
     def to_polars(self, columns: Sequence[str] | None = None) -> "pl.DataFrame":
         """Give the table as a polars DataFrame; see `to_arrow`.
@@ -213,8 +208,7 @@ class DatasetVersion(Remarked, Related):
         Raises:
             MissingExtra: polars isn't installed.
         """
-        frame: pl.DataFrame = _library("polars").from_arrow(self.to_arrow(columns))
-        return frame
+        return polars_frame(self.to_arrow(columns))
 
     def batches(
         self, columns: Sequence[str] | None = None, *, rows: int = _ROWS
@@ -244,9 +238,7 @@ class DatasetVersion(Remarked, Related):
             schema.names, self.rows or 0, lambda name: self.to_arrow([name]).column(0)
         )
 
-    def diff(
-        self, other: "DatasetVersion", key: str | Sequence[str] | None = None
-    ) -> DatasetDiff:
+    def diff(self, other: "DatasetVersion", key: str | Sequence[str] | None = None) -> DatasetDiff:
         """Give what changed from this version to another: columns, rows, files.
 
         Args:
@@ -291,10 +283,11 @@ class DatasetVersion(Remarked, Related):
             InvalidInput: A folder or a link stands in the way.
             Corrupt: A file is damaged; it isn't written.
         """
-        reader = self._reader
-        return check_out(
-            self.files(), Path(folder), lambda entry: reader.pieces(entry, storage_options)
-        )
+        source = _Bytes(self._reader, storage_options)
+        written = StatCache(self._reader.cache, "checkouts")
+        threads = max(os.cpu_count() or 1, threads_for(self._reader.storage))
+        checkout = Checkout(self.listing, self.digest, source, written, self.name, threads)
+        return checkout.into(Path(folder))
 
     def check(self, storage_options: Mapping[str, Any] | None = None) -> None:
         """Raise unless the files of a reference are still what was recorded.
@@ -351,6 +344,20 @@ class DatasetVersion(Remarked, Related):
         return cast("BinaryIO", self._reader.open_raw(self._entry(FILE)))
 
 
+@frozen
+class _Bytes:
+    """The bytes of a version's files, also of those that were recorded where they are."""
+
+    reader: FileReader
+    storage_options: Mapping[str, Any] | None
+
+    def pieces(self, entry: FileEntry) -> Iterator[bytes]:
+        return self.reader.pieces(entry, self.storage_options)
+
+    def whole(self, entries: Sequence[FileEntry]) -> Iterator[bytes]:
+        return self.reader.whole(entries)
+
+
 def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
     """Give the fields of a version, each of the type that it must have."""
     kind = shapes.required(document, "content", str)
@@ -383,24 +390,3 @@ def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
     if fields["starts"] and len(fields["starts"]) != len(fields["manifest"]):
         raise shapes.Misshapen("'starts' doesn't name a path for each part of the manifest")
     return fields
-
-
-def _library(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtra(
-            f"This needs {name}, which can't be imported ({error})",
-            hint=f"Install it with: pip install {name}",
-        ) from error
-
-
-def _loses_digits(column: "pa.ChunkedArray", dtype: str) -> bool:
-    """Tell whether pandas would round integers, as it makes floats of them when some are null."""
-    import pyarrow.compute as pc
-    from pyarrow import types
-
-    if dtype != "float64" or not types.is_integer(column.type) or not column.null_count:
-        return False
-    ends = pc.min_max(column).as_py()
-    return ends["min"] is not None and max(-ends["min"], ends["max"]) > _EXACT_FLOAT
