@@ -14,6 +14,9 @@ from mlkit.store.copying import Copying
 Key = tuple[Any, ...]
 """What tells a document from others, whatever its number is."""
 
+KeyOf = Callable[[Mapping[str, Any]], Key]
+"""Gives it for the fields of a document."""
+
 
 @frozen
 class Numbered:
@@ -63,7 +66,7 @@ class Held:
 
     series: Series
     copying: Copying
-    key_of: Callable[[Mapping[str, Any]], Key]
+    key_of: KeyOf
     _seen: set[int] = field(factory=set, init=False)
     _known: dict[Key, int] = field(factory=dict, init=False)
     _keys: dict[int, Key] = field(factory=dict, init=False)

@@ -1,4 +1,4 @@
-"""Copying versions of datasets and models, and what became of models: aliases, gates, monitors."""
+"""Copying versions of datasets and models, what became of them, and what monitors saw."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -12,17 +12,14 @@ from mlkit.data.version import DatasetVersion
 from mlkit.errors import Corrupt, InvalidName
 from mlkit.models import package as models_room
 from mlkit.models.package import ModelVersion
-from mlkit.models.refusals import KIND as REFUSAL
-from mlkit.models.refusals import Refusals
 from mlkit.monitoring.monitor import CHECK, DECISION
-from mlkit.objects import aliases as aliases_room
 from mlkit.objects import blobs, packs
-from mlkit.objects.aliases import Aliases
 from mlkit.objects.blobs import object_path
 from mlkit.objects.series import Series
 from mlkit.storage.parallel import each
 from mlkit.store.copying import Copying
-from mlkit.store.numbered_copying import Held, Key, Numbered, read_series
+from mlkit.store.history_copying import HistoryCopying, writer_key
+from mlkit.store.numbered_copying import Held, Key, KeyOf, Numbered, read_series
 from mlkit.tracking.renumbering import Named, Renumbered
 
 if TYPE_CHECKING:
@@ -68,7 +65,11 @@ class VersionCopying:
     _held: dict[tuple[str, str], Held] = field(factory=dict, init=False)
 
     def copy_datasets(self, wanted: Wanted) -> None:
-        """Copy versions of datasets; a content that is there already is the same version."""
+        """Copy versions of datasets; a content that is there already is the same version.
+
+        What was said of them comes along, and so do the aliases where all versions of a dataset
+        are those of the source.
+        """
         self.copying.progress.stage("copying datasets")
 
         def objects(name: str, one: Numbered) -> Iterator[str]:
@@ -81,7 +82,7 @@ class VersionCopying:
             self._copy(datasets_room.ROOT, name, wanted[name], objects)
 
     def copy_models(self, wanted: Wanted) -> None:
-        """Copy versions of models, and the aliases of those models that come from the source."""
+        """Copy versions of models; see `copy_datasets`."""
         self.copying.progress.stage("copying models")
 
         def objects(name: str, one: Numbered) -> Iterator[str]:
@@ -134,8 +135,13 @@ class VersionCopying:
                 if number in theirs:
                     with self.copying.naming(f"{folder}/{number}.json", f"{name}:{number}"):
                         self._copy_version(held, name, theirs[number], objects)
-            if root == models_room.ROOT and self._is_mirror(theirs, series):
-                self._copy_history(name)
+            what = root.removesuffix("s")
+            found = ((number, self._numbers.get((what, name, number))) for number in theirs)
+            copied = {number: there for number, there in found if there is not None}
+            history = HistoryCopying(self.copying, root, name, self.single_writer)
+            history.copy_remarks(copied, theirs)
+            if self._is_mirror(theirs, held, key_of):
+                history.copy_aliases(copied.values())
 
     def _copy_version(
         self,
@@ -174,64 +180,13 @@ class VersionCopying:
             if known != name and known.casefold() == name.casefold():
                 raise InvalidName(f"{name!r} differs from {known!r} in the target by case only")
 
-    # Aliases
-
-    def _is_mirror(self, theirs: Mapping[int, Numbered], series: Series) -> bool:
-        """Tell whether all versions of a model here are those of the source, by their numbers."""
-        held = series.numbers()
-        return bool(held) and all(
-            number in theirs and series.storage.read(series.path(number)) == theirs[number].data
-            for number in held
+    def _is_mirror(self, theirs: Mapping[int, Numbered], held: Held, key_of: KeyOf) -> bool:
+        """Tell whether all versions of a name here are those of the source, by their numbers."""
+        numbers = held.series.numbers()
+        return bool(numbers) and all(
+            number in theirs and held.key(number) == key_of(theirs[number].fields)
+            for number in numbers
         )
-
-    def _copy_history(self, name: str) -> None:
-        """Copy the aliases that aren't here, and what gates refused.
-
-        The newest move of an alias is copied first: it is what counts, so a copy that is killed
-        never leaves an alias on what it meant long ago.
-        """
-        copying = self.copying
-        theirs = Aliases(copying.source, models_room.ROOT, name)
-        ours = Aliases(copying.target, models_room.ROOT, name)
-        held = {
-            number
-            for (kind, model, _), number in self._numbers.items()
-            if (kind, model) == ("model", name)
-        }
-        for alias in theirs.names():
-            folder = f"{models_room.ROOT}/{name}/aliases/{alias}"
-            with copying.naming(folder, f"{name}@{alias}"):
-                ours.check_case(alias)
-                if all(entry.version in held for entry in theirs.history(alias)):
-                    self._copy_numbered(folder, aliases_room.KIND, "moves of aliases")
-        folder = f"{models_room.ROOT}/{name}/gates"
-        with copying.naming(folder, name):
-            Refusals(theirs).all()
-            self._copy_numbered(folder, REFUSAL, "refusals of gates")
-
-    def _copy_numbered(self, folder: str, kind: str, what: str) -> None:
-        """Copy documents under their numbers, where those that are here are the source's newest."""
-        source = Series(self.copying.source, folder, kind)
-        target = Series(self.copying.target, folder, kind, single_writer=self.single_writer)
-        theirs, ours = source.numbers(), target.numbers()
-        for number in ours:
-            if number in theirs and target.storage.read(target.path(number)) == source.storage.read(
-                source.path(number)
-            ):
-                self.copying.was_there(what)
-            else:
-                return
-        lacking = [number for number in theirs if number not in ours]
-        if kind == aliases_room.KIND and ours:  # what is newer would move the alias
-            lacking = [number for number in lacking if number < ours[-1]]
-        if kind == aliases_room.KIND:
-            lacking.reverse()
-        if lacking:
-            target.require_writable()
-        for number in lacking:
-            data = source.storage.read(source.path(number))
-            target.storage.create(target.path(number), data)
-            self.copying.was_copied(what, len(data))
 
     # Monitors
 
@@ -275,7 +230,7 @@ class VersionCopying:
 
     def _copy_series(self, folder: str, kind: str) -> None:
         target = Series(self.copying.target, folder, kind, single_writer=self.single_writer)
-        held = Held(target, self.copying, _writer_key)
+        held = Held(target, self.copying, writer_key)
         for one in read_series(Series(self.copying.source, folder, kind), self.copying).values():
             _, new = held.add(one)
             if new:
@@ -299,7 +254,3 @@ def _dataset_key(fields: Mapping[str, Any]) -> Key:
 
 def _model_key(fields: Mapping[str, Any]) -> Key:
     return (fields.get("digest"), fields.get("created_at"), fields.get("run_id"))
-
-
-def _writer_key(fields: Mapping[str, Any]) -> Key:
-    return (str(fields.get("writer")),)  # of a hostile store it may be anything
