@@ -5,7 +5,7 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,7 +84,7 @@ def files_of(folder: Path) -> list[LocalFile]:
         raise InvalidInput(
             f"The folder {str(folder)!r} holds no file", hint="A version needs one at least"
         )
-    _check_alike(found)
+    check_alike(file.path for file in found)
     return found
 
 
@@ -147,11 +147,17 @@ def _follow(root: str, entry: "os.DirEntry[str]", path: str) -> str:
     return real
 
 
-def _check_alike(files: list[LocalFile]) -> None:
-    """Raise where a disk that folds case or Unicode forms would mix two files up."""
+def check_alike(paths: Iterable[str]) -> None:
+    """Raise where a disk that folds case or Unicode forms would mix two files up.
+
+    Args:
+        paths: The paths of all files.
+
+    Raises:
+        InvalidInput: Two differ by case or Unicode form only; the message names them.
+    """
     seen: dict[str, str] = {}
-    for file in files:
-        path = file.path
+    for path in paths:
         folded = path if path.isascii() else unicodedata.normalize("NFC", path)
         other = seen.setdefault(folded.casefold(), path)
         if other != path:

@@ -1,24 +1,18 @@
 """Files that stay where they are: what is recorded of them, and whether it still holds."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, BinaryIO, TypeVar, cast
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby, takewhile
+from typing import Any, BinaryIO
 
-from mlkit._core.masking import mask_text
-from mlkit.errors import Corrupt, InvalidInput, MissingExtra, NotFound
-from mlkit.objects.manifest import FileEntry, Source, path_fault
-from mlkit.storage.drivers import EXTRAS
-from mlkit.storage.faulting import fault
-from mlkit.storage.urls import protocol_of, without_credentials
+from mlkit.data.places import Place, keeps_versions, place_of, shortened
+from mlkit.errors import Corrupt, InvalidInput, NotFound
+from mlkit.objects.manifest import FileEntry, Source
+from mlkit.storage.parallel import each
 
-T = TypeVar("T")
+_FEW = 32  # so many files are asked for one by one, rather than by a listing of all that lie there
 
-_MAGIC = re.compile(r"[*?\[]")
-_ETAGS = ("ETag", "etag", "md5Hash", "content_md5")
-_VERSIONS = ("VersionId", "version_id", "generation")
-_TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
-_SHOWN = 5
+_Recorded = tuple[FileEntry, Source]
+_Said = tuple[int, Source]
 
 
 def list_sources(url: str, storage_options: Mapping[str, Any] | None) -> list[FileEntry]:
@@ -32,131 +26,130 @@ def list_sources(url: str, storage_options: Mapping[str, Any] | None) -> list[Fi
         The files, sorted by path; paths begin below the last folder that has no pattern.
 
     Raises:
-        InvalidInput: The URL means no file, or a name that can't be kept.
+        InvalidInput: The URL means no file, or one that couldn't be found again by what is stored.
         MissingExtra: The driver isn't installed.
         StorageFault: The storage failed.
     """
-    driver, path = _driver(url, storage_options)
-    driver.invalidate_cache()
-    base, infos = _guarded(url, lambda: _find(driver, path))
-    entries = []
-    for info in infos:
-        inner = info["name"].removeprefix(base).lstrip("/")
-        wrong = path_fault(inner)
-        if wrong:
-            raise InvalidInput(f"The name {info['name']!r} can't be kept: {wrong}")
-        place = without_credentials(driver.unstrip_protocol(info["name"]))
-        entries.append(FileEntry(inner, int(info["size"] or 0), "", (), _describe(place, info)))
-    if not entries:
+    place = Place.at(url, storage_options)
+    copy = "Copy what is there instead, with log_dataset"
+    if "::" in url:
+        raise InvalidInput(f"{place.url} leads through several drivers", hint=copy)
+    if "?" in url and not place.lists:
         raise InvalidInput(
-            f"{without_credentials(url)!r} means no file",
-            hint="Check the URL and the pattern",
+            f"{place.url} has a query, which may hold credentials and isn't stored", hint=copy
         )
-    return sorted(entries, key=lambda entry: entry.path)
+    entries = []
+    for file in place.listed().files:
+        if not file.source.url.endswith(file.path) or "::" in file.source.url:
+            raise InvalidInput(
+                f"The name {file.path!r} can't be recorded: in a URL it means something else",
+                hint=f"Rename the file. {copy}",
+            )
+        entries.append(FileEntry(file.path, file.size, "", (), file.source))
+    return entries
 
 
-def check_source(entries: Sequence[FileEntry], storage_options: Mapping[str, Any] | None) -> None:
-    """Raise unless recorded files are still what they were.
+def check_source(entries: Iterable[FileEntry], storage_options: Mapping[str, Any] | None) -> None:
+    """Raise unless recorded files are still what they were, or their versions can still be read.
+
+    Many files are looked for by a listing of the folder that holds them all, a few one by one.
+
+    Args:
+        entries: The files.
+        storage_options: What the driver takes.
 
     Raises:
         Corrupt: Files are missing or changed; the message names them.
         MissingExtra: The driver isn't installed.
         StorageFault: The storage failed.
     """
+    recorded = [(entry, entry.source) for entry in entries if entry.source is not None]
     wrong = []
-    for entry in entries:
-        source = cast("Source", entry.source)
-        driver, path = _driver(source.url, storage_options)
-        driver.invalidate_cache()
-        try:
-            info = _guarded(source.url, lambda d=driver, p=path: d.info(p))  # type: ignore[misc]
-        except NotFound:
-            wrong.append(f"{entry.path} is missing")
-            continue
-        if int(info["size"] or 0) != entry.size:
-            wrong.append(f"{entry.path} changed from {entry.size} to {info['size']} bytes")
-        elif _changed(source, _describe(source.url, info)):
-            wrong.append(f"{entry.path} changed")
+    for _, group in groupby(recorded, key=lambda pair: pair[1].url.split("/")[:3]):
+        wrong += _wrong(list(group), storage_options)
     if wrong:
-        more = f", and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise Corrupt(
-            f"Recorded files aren't what they were: {', '.join(wrong[:_SHOWN])}{more}",
+            f"Recorded files aren't what they were: {shortened(wrong)}",
             hint="Bring them back, or record them anew as the next version",
         )
 
 
 def open_source(source: Source, storage_options: Mapping[str, Any] | None) -> BinaryIO:
-    """Open a recorded file where it is.
+    """Open a recorded file where it is; in its recorded version, where its storage keeps versions.
+
+    Args:
+        source: What is recorded of it.
+        storage_options: What the driver takes.
 
     Raises:
+        NotFound: It isn't there any more.
         MissingExtra: The driver isn't installed.
         StorageFault: The storage failed.
     """
-    driver, path = _driver(source.url, storage_options)
-    return cast("BinaryIO", _guarded(source.url, lambda: driver.open(path, "rb")))
+    version = source.version if keeps_versions(source) else None
+    return place_of(source, storage_options).open(version)
 
 
-def _driver(url: str, storage_options: Mapping[str, Any] | None) -> tuple[Any, str]:
-    from fsspec.core import url_to_fs
+def _wrong(recorded: Sequence[_Recorded], options: Mapping[str, Any] | None) -> list[str]:
+    """Say what is wrong with files of one host, each in a few words."""
+    place = Place.at(recorded[0][1].url, options)
+    found = [
+        (pair, words)
+        for pair, said in zip(recorded, _look(place, recorded), strict=True)
+        if (words := _fault(pair, said))
+    ]
+    kept = each(lambda one: _is_kept(one[0], options), found, threads=place.threads)
+    return [words for (_, words), fine in zip(found, kept, strict=True) if not fine]
 
-    shown = without_credentials(url)
+
+def _look(place: Place, recorded: Sequence[_Recorded]) -> Iterable[_Said | None]:
+    """Give what the storage says of each file now, None of one that is missing."""
+    urls = [source.url for _, source in recorded]
+    folder = place.beside(_folder(urls))
+    if len(urls) > _FEW and place.lists and folder.path.strip("/"):
+        there = folder.below()
+        return [there.get(url) for url in urls]
+
+    def look(url: str) -> _Said | None:
+        try:
+            return place.beside(url).described()
+        except NotFound:
+            return None
+
+    return each(look, urls, threads=place.threads)
+
+
+def _folder(urls: Sequence[str]) -> str:
+    """Give the folder that holds all of some files."""
+    ends = (min(urls).split("/"), max(urls).split("/"))
+    shared = takewhile(lambda pair: pair[0] == pair[1], zip(*ends, strict=False))
+    return "/".join(part for part, _ in shared)
+
+
+def _fault(recorded: _Recorded, said: _Said | None) -> str:
+    """Say what is wrong with a file, nothing when it is what was recorded."""
+    entry, source = recorded
+    if said is None:
+        return f"{entry.path} is missing"
+    size, now = said
+    if size != entry.size:
+        return f"{entry.path} changed from {entry.size} to {size} bytes"
+    return f"{entry.path} changed" if _changed(source, now) else ""
+
+
+def _is_kept(recorded: _Recorded, options: Mapping[str, Any] | None) -> bool:
+    """Tell whether the storage still has the version of a file that was recorded."""
+    entry, source = recorded
+    if not keeps_versions(source):
+        return False
     try:
-        driver, path = url_to_fs(url, **(storage_options or {}))
-    except ImportError as error:
-        extra = EXTRAS.get(protocol_of(url))
-        raise MissingExtra(
-            f"The driver for {shown} can't be imported ({error})",
-            hint=f"Install it with: pip install 'mlkit-lifecycle[{extra}]'" if extra else "",
-        ) from error
-    except (ValueError, TypeError) as error:
-        raise InvalidInput(f"{shown} can't be opened: {mask_text(str(error))}") from error
-    return driver, path
-
-
-def _guarded(url: str, call: Callable[[], T]) -> T:
-    """Call a driver; its errors become mlkit's."""
-    try:
-        return call()
-    except Exception as error:  # drivers raise whatever their libraries do
-        raise fault(error, without_credentials(url), "", writing=False) from error
-
-
-def _find(driver: Any, path: str) -> tuple[str, list[dict[str, Any]]]:
-    """Give the folder that paths begin below, and what the storage says of each file."""
-    match = _MAGIC.search(path)
-    if match:
-        base = path[: match.start()].rpartition("/")[0]
-        found = driver.glob(path, detail=True)
-    elif driver.isdir(path):
-        base, found = path, driver.find(path, detail=True)
-    else:
-        base, found = path.rpartition("/")[0], {path: driver.info(path)}
-    return base, [info for info in found.values() if info["type"] == "file"]
-
-
-def _describe(url: str, info: Mapping[str, Any]) -> Source:
-    return Source(
-        url=url,
-        etag=_first(info, _ETAGS),
-        version=_first(info, _VERSIONS),
-        modified=_first(info, _TIMES),
-    )
+        size, _ = place_of(source, options).described(source.version)
+    except NotFound:
+        return False
+    return size == entry.size
 
 
 def _changed(old: Source, new: Source) -> bool:
     """Tell whether a file changed, by the best that the storage said of it both times."""
     pairs = ((old.etag, new.etag), (old.version, new.version), (old.modified, new.modified))
     return next((before != after for before, after in pairs if before and after), False)
-
-
-def _first(info: Mapping[str, Any], keys: Sequence[str]) -> str | None:
-    """Give what a storage says under one of some names; times in one form, as drivers have many."""
-    for key in keys:
-        value = info.get(key)
-        if isinstance(value, float):
-            value = datetime.fromtimestamp(value, tz=UTC)
-        if isinstance(value, datetime):
-            return value.astimezone(UTC).isoformat()
-        if value:
-            return str(value).strip('"')
-    return None

@@ -84,7 +84,7 @@ def _reader(name: str) -> _Reader | None:
         return None
     if ending in {"parquet", "pq"}:
         return _parquet
-    return _arrow if ending in {"arrow", "arrows", "feather", "ipc"} else None
+    return arrow_table if ending in {"arrow", "arrows", "feather", "ipc"} else None
 
 
 def _parquet(path: Path, shown: str) -> TableStream:
@@ -103,8 +103,16 @@ def _rows(metadata: "pq.FileMetaData") -> int:
     return max(1, min(ROWS, _BATCH // max(widest, 1)))
 
 
-def _arrow(path: Path, shown: str) -> TableStream:
-    """Read an Arrow file, or an Arrow stream that was written as a file."""
+def arrow_table(path: Path, shown: str) -> TableStream:
+    """Give the table of an Arrow file, or of an Arrow stream that was written as a file.
+
+    Args:
+        path: The file.
+        shown: What to call it in messages.
+
+    Raises:
+        InvalidInput: It is Feather of version 1, or has a column that can't be kept.
+    """
     import pyarrow as pa
 
     with path.open("rb") as opened:

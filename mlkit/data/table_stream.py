@@ -90,6 +90,19 @@ class TableStream:
         kept = kept_schema(schema)
         return cls(kept, _conforming(batches, schema, kept, what), close=close)
 
+    def closing(self, close: Callable[[], object]) -> Self:
+        """Give the same table, which gives back something more when it is closed.
+
+        Args:
+            close: Gives it back.
+        """
+
+        def both() -> None:
+            self.close()
+            close()
+
+        return type(self)(self.schema, self.batches, whole=self.whole, close=both)
+
     def close(self) -> None:
         """Give back what reading took: open files, and temporary ones."""
         stop = getattr(self.batches, "close", None)

@@ -190,10 +190,6 @@ class TestBadInput:
         with pytest.raises(InvalidInput, match="There is no file or folder"):
             datasets.log("x", tmp_path / "missing.csv")
 
-    def test_a_url_leads_to_references(self, datasets):
-        with pytest.raises(InvalidInput, match="reference_dataset"):
-            datasets.log("x", "s3://bucket/key")
-
     @pytest.mark.parametrize("name", ["t.parquet", "t.csv"])
     def test_a_file_that_is_not_what_its_name_says_is_named(self, datasets, tmp_path, name):
         (tmp_path / name).write_bytes(b"a,b\n1,2,3\n")
