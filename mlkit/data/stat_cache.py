@@ -3,7 +3,7 @@
 A file counts as unchanged when its size, its times of change (of the bytes and of anything) and
 its number on the disk are those of before. A file that was changed less than two seconds before it
 was read could be changed again without a trace, on a disk whose clock is that coarse; so it is
-remembered without a time, and read again. What is remembered is on this machine only, and proves
+remembered without its times, and read again. What is remembered is on this machine only, and proves
 itself by a digest: a cache that is lost or damaged costs time and nothing else.
 """
 
@@ -21,7 +21,6 @@ from mlkit.objects.manifest import Manifest, schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROOT = "folders"
 _COARSEST = 2_000_000_000
 _RAW = 32
 _STATE = FileState._fields
@@ -48,10 +47,11 @@ class StatCache:
 
     Args:
         cache: The folder for what belongs to one store.
+        room: The folder in it for what is remembered.
     """
 
-    def __init__(self, cache: Path) -> None:
-        self._cache = cache
+    def __init__(self, cache: Path, room: str = "folders") -> None:
+        self._cache = cache / room
 
     def compare(self, root: str, files: Sequence[LocalFile]) -> Compared:
         """Tell which files are what they were.
@@ -83,6 +83,11 @@ class StatCache:
         ]
         return Compared("", Manifest(unchanged), tuple(changed))
 
+    def remembered(self, root: str) -> Manifest | None:
+        """Give the files as they were when they were remembered last, None where none were."""
+        table = self._load(self._place(root))
+        return None if table is None else Manifest(table.select(schema().names).cast(schema()))
+
     def remember(
         self,
         root: str,
@@ -106,23 +111,21 @@ class StatCache:
         rows = [states[path] for path in manifest.paths.to_pylist()]
         sure = [state.mtime_ns < latest and state.ctime_ns < latest for state in rows]
         table = manifest.table
-        for number, name in enumerate(_STATE):
+        for number, (name, kind) in enumerate(_kinds().items()):
+            if name in table.column_names:
+                continue
             values = [
                 state[number] if certain else None
                 for state, certain in zip(rows, sure, strict=True)
             ]
-            column = pa.array(values, pa.uint64() if name == "inode" else pa.int64())
-            if name == "size":
-                table = table.set_column(1, name, column)
-            else:
-                table = table.append_column(name, column)
+            table = table.append_column(name, pa.array(values, kind))
         self._save(
             self._place(root), table.replace_schema_metadata({_DIGEST: digest}).combine_chunks()
         )
 
     def _place(self, root: str) -> Path:
         name = hashlib.sha256(root.encode("utf-8", "surrogateescape")).hexdigest()
-        return self._cache / ROOT / name
+        return self._cache / name
 
     def _load(self, place: Path) -> "pa.Table | None":
         import pyarrow as pa
@@ -156,12 +159,18 @@ class StatCache:
             temporary.unlink(missing_ok=True)
 
 
+def _kinds() -> dict[str, "pa.DataType"]:
+    """Give the type of each part of a file's state; numbers of files may take 64 bits."""
+    import pyarrow as pa
+
+    return {name: pa.uint64() if name == "inode" else pa.int64() for name in _STATE}
+
+
 def _states(files: Sequence[LocalFile]) -> "pa.Table":
     import pyarrow as pa
 
     states = [file.state for file in files]
     columns = {"path": pa.array([file.path for file in files], pa.string())}
-    for number, name in enumerate(_STATE):
-        kind = pa.uint64() if name == "inode" else pa.int64()
+    for number, (name, kind) in enumerate(_kinds().items()):
         columns[name] = pa.array([state[number] for state in states], kind)
     return pa.table(columns)
