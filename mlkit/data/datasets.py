@@ -88,6 +88,7 @@ class Datasets:
         name: str,
         data: Any,
         *,
+        storage_options: Mapping[str, Any] | None = None,
         run_id: str | None = None,
         inputs: Sequence[Any] = (),
         description: str = "",
@@ -96,9 +97,9 @@ class Datasets:
 
         Args:
             name: The dataset.
-            data: A table of pandas, polars or Arrow, a reader or iterable of record batches, a
-                two-dimensional numpy array, a dict of columns, a list of dicts; or the path of a
-                Parquet or CSV file, of any other file, or of a folder.
+            data: A table of any library, a stream of batches or frames, a dict of columns, a list
+                of dicts; or the path or URL of a file or folder; see `given`.
+            storage_options: For a URL, what its driver takes; never stored.
             run_id: The run that made it.
             inputs: What it was made from: references, or dicts with one.
             description: What to say of it.
@@ -113,7 +114,7 @@ class Datasets:
         """
         return self._commit(
             name,
-            lambda: content_of(data),
+            lambda: content_of(data, storage_options),
             {"run_id": run_id, "inputs": list(inputs), "description": description},
         )
 
