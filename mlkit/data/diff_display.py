@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlkit.data.value_text import python_value
 from mlkit.display.formats import show_share
 from mlkit.display.markup import Markup, element, plain
 from mlkit.display.page import fragment, note
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _SHOWN = 6
 _SHOWN_HTML = 50
 _ROWS = 5
+_LETTERS = 200
 
 
 def diff_text(diff: "DatasetDiff") -> str:
@@ -109,15 +111,6 @@ def _first_changed(diff: "DatasetDiff") -> Markup | str:
 
 
 def _texts(column: Any) -> list[str]:
-    """Give values as texts, also those that Python has no type for."""
-    return [_text(value) for value in column]
-
-
-def _text(value: Any) -> str:
-    if not value.is_valid:
-        return "null"
-    try:
-        shown = value.as_py()
-    except (ValueError, OverflowError, ImportError):
-        shown = value
-    return plain(shown)[:200]
+    return [
+        "null" if not value.is_valid else plain(python_value(value))[:_LETTERS] for value in column
+    ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
+from mlkit.data.lowest_rows import LowestRows
 from mlkit.data.mixing import chained, word
 from mlkit.data.row_digest import Digests, row_digests, value_digests
 from mlkit.data.row_match import FIXED, Matched, match, spool_schema
@@ -255,9 +256,9 @@ class _Totals:
         self._names = names
         self._values = [0] * len(names)
         self._shared = [0, 0]
-        self._added = _First(keep, 1)
-        self._removed = _First(keep, 1)
-        self._changed = _First(keep, 2)
+        self._added = LowestRows(keep, 1)
+        self._removed = LowestRows(keep, 1)
+        self._changed = LowestRows(keep, 2)
 
     def take(self, matched: Matched) -> None:
         """Count one part."""
@@ -286,43 +287,3 @@ class _Totals:
             removed_rows=removed,
             changed_rows=(older, newer),
         )
-
-
-class _First:
-    """The lowest numbers of rows among any, and how many there are."""
-
-    def __init__(self, keep: int | None, width: int) -> None:
-        self.count = 0
-        self._keep = keep
-        self._width = width
-        self._pieces: list[pa.Table] = []
-        self._held = 0
-
-    def take(self, *numbers: "pa.Array") -> None:
-        """Take some; those after the first go along with it."""
-        import pyarrow as pa
-
-        self.count += len(numbers[0])
-        if len(numbers[0]) and self._keep != 0:
-            table = pa.table(list(numbers), names=[str(n) for n in range(self._width)])
-            self._pieces.append(table)
-            self._held += len(table)
-            if self._keep is not None and self._held > 4 * self._keep + (1 << 16):
-                self._sort()
-
-    def rows(self) -> list["pa.Array"]:
-        """Give the lowest, ascending."""
-        import pyarrow as pa
-
-        if not self._pieces:
-            return [pa.array([], pa.int64())] * self._width
-        self._sort()
-        return [column.combine_chunks() for column in self._pieces[0].columns]
-
-    def _sort(self) -> None:
-        import pyarrow as pa
-
-        table = pa.concat_tables(self._pieces).sort_by("0")
-        table = table if self._keep is None else table.slice(0, self._keep)
-        self._pieces = [table.combine_chunks()]
-        self._held = len(table)

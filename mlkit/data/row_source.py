@@ -26,6 +26,8 @@ class RowSource:
         rows: How many rows it has at most.
         schema: Its columns.
         read: Gives the batches of some columns, in this order.
+        salt: What another split of them has to mix into its seed, as they are a part of one: by
+            its seed alone it would go by the numbers that say which part they are.
     """
 
     name: str
@@ -33,6 +35,7 @@ class RowSource:
     rows: int
     schema: "pa.Schema"
     read: Callable[[list[str]], Iterator["pa.RecordBatch"]]
+    salt: int = 0
 
     @classmethod
     def of(cls, data: Any) -> "RowSource":
@@ -43,6 +46,10 @@ class RowSource:
         """
         if isinstance(data, RowSource):
             return data
+        as_rows = getattr(type(data), "as_rows", None)
+        if callable(as_rows):
+            source: RowSource = as_rows(data)
+            return source
         if callable(getattr(type(data), "batches", None)):
             schema = data.schema  # which says why, where a version is no table
             return cls(data.ref, data.digest, data.rows, schema, data.batches)
