@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import SupportsFloat
 
+    from mlkit.data.demands import Demands
     from mlkit.data.version import DatasetVersion
     from mlkit.models.loaded import LoadedModel
     from mlkit.models.package import ModelVersion
@@ -221,9 +222,24 @@ def use_dataset(dataset: "str | DatasetVersion") -> "DatasetVersion":
     return require_run("use_dataset").use_dataset(dataset)
 
 
-def log_dataset(name: str, data: Any, *, description: str = "") -> "DatasetVersion":
+def log_dataset(
+    name: str,
+    data: Any,
+    *,
+    description: str = "",
+    tags: Mapping[str, Any] | None = None,
+    expect: "Demands | None" = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> "DatasetVersion":
     """Make data a version, as an output of the current run; see `ActiveRun.log_dataset`."""
-    return require_run("log_dataset").log_dataset(name, data, description=description)
+    return require_run("log_dataset").log_dataset(
+        name,
+        data,
+        description=description,
+        tags=tags,
+        expect=expect,
+        storage_options=storage_options,
+    )
 
 
 def log_model(
@@ -266,7 +282,12 @@ def load_model(
 
 
 def dataset(
-    name: str, *, description: str = "", store: Store | None = None
+    name: str,
+    *,
+    description: str = "",
+    tags: Mapping[str, Any] | None = None,
+    expect: "Demands | None" = None,
+    store: Store | None = None,
 ) -> "Callable[[Callable[P, Any]], Callable[P, DatasetVersion]]":
     """Make what a function returns a version of a dataset.
 
@@ -276,6 +297,8 @@ def dataset(
     Args:
         name: The dataset's name.
         description: What a reader should know of its versions.
+        tags: More to say of them, by name.
+        expect: What the data must meet, such as `mlkit.Expectations`; else nothing is made.
         store: Where to; the default store of the time of the call by default.
 
     Returns:
@@ -294,7 +317,7 @@ def dataset(
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> "DatasetVersion":
             return (store or get_store()).make_dataset(
-                name, function, args, kwargs, description=description
+                name, function, args, kwargs, description=description, tags=tags, expect=expect
             )
 
         return call

@@ -11,10 +11,12 @@ from attrs import field, frozen
 
 from mlkit._core.clock import Clock, now_ns
 from mlkit._core.names import check_name, parse_reference, unknown
+from mlkit._core.tags import plain_tags
 from mlkit.data.committing import Committer
 from mlkit.data.content import Content
 from mlkit.data.dataset import Dataset
-from mlkit.data.file_contents import ReferenceContent
+from mlkit.data.demands import Demands
+from mlkit.data.file_contents import FilesContent, ReferenceContent
 from mlkit.data.reading import FileReader
 from mlkit.data.relations import Relations
 from mlkit.data.sources import content_of
@@ -89,9 +91,11 @@ class Datasets:
         data: Any,
         *,
         storage_options: Mapping[str, Any] | None = None,
+        expect: Demands | None = None,
         run_id: str | None = None,
         inputs: Sequence[Any] = (),
         description: str = "",
+        tags: Mapping[str, Any] | None = None,
     ) -> DatasetVersion:
         """Make data a version; the same content as one that exists gives that version.
 
@@ -100,9 +104,11 @@ class Datasets:
             data: A table of any library, a stream of batches or frames, a dict of columns, a list
                 of dicts; or the path or URL of a file or folder; see `given`.
             storage_options: For a URL, what its driver takes; never stored.
+            expect: What a table must meet, such as `mlkit.Expectations`; else nothing is made.
             run_id: The run that made it.
             inputs: What it was made from: references, or dicts with one.
             description: What to say of it.
+            tags: More to say of it, by name.
 
         Returns:
             The version, new or existing. Nothing is written for an existing one.
@@ -110,12 +116,18 @@ class Datasets:
         Raises:
             InvalidName: The name can't be, or differs from another one by case only.
             InvalidInput: The data can't be kept; nothing was made.
+            DataRefused: The data don't meet what is expected; nothing was made.
             SingleWriterOnly: The storage can't refuse a second writer.
         """
         return self._commit(
             name,
-            lambda: content_of(data, storage_options),
-            {"run_id": run_id, "inputs": list(inputs), "description": description},
+            lambda: content_of(data, storage_options, expect),
+            {
+                "run_id": run_id,
+                "inputs": list(inputs),
+                "description": description,
+                "tags": plain_tags(tags or {}),
+            },
         )
 
     def reference(
@@ -157,6 +169,7 @@ class Datasets:
         run_id: str | None = None,
         inputs: Sequence[Any] = (),
         description: str = "",
+        tags: Mapping[str, Any] | None = None,
     ) -> Iterator[Path]:
         """Give a folder to fill, which becomes a version on leaving; an exception drops it.
 
@@ -165,12 +178,15 @@ class Datasets:
             run_id: The run that makes it.
             inputs: What it is made from.
             description: What to say of it.
+            tags: More to say of it, by name.
         """
         self._open_series(name)
+        said = {"description": description, "tags": plain_tags(tags or {})}
         folder = Path(tempfile.mkdtemp(prefix="mlkit-"))
         try:
             yield folder
-            self.log(name, folder, run_id=run_id, inputs=inputs, description=description)
+            fields = {"run_id": run_id, "inputs": list(inputs), **said}
+            self._commit(name, lambda: FilesContent("folder", folder, passing=True), fields)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -4,17 +4,19 @@ import hashlib
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlkit.data.content import Described, Listing, Surroundings
 from mlkit.data.file_intake import take_files
 from mlkit.data.folder import FileState, files_of, single_file
 from mlkit.data.references import list_sources
-from mlkit.data.stat_cache import Compared
 from mlkit.objects.intake import Intake
 from mlkit.objects.manifest import FileEntry, Manifest
 from mlkit.objects.pack_writer import PackWriter
 from mlkit.storage.urls import without_credentials
+
+if TYPE_CHECKING:
+    from mlkit.data.stat_cache import Compared
 
 
 class FilesContent:
@@ -23,10 +25,12 @@ class FilesContent:
     Args:
         kind: `folder` or `file`.
         place: Where it is.
+        passing: It won't be there again, so nothing is remembered of it.
     """
 
-    def __init__(self, kind: str, place: Path) -> None:
+    def __init__(self, kind: str, place: Path, *, passing: bool = False) -> None:
         self.kind = kind
+        self._passing = passing
         self._root = str(place.resolve())
         self._files = files_of(place) if kind == "folder" else single_file(place)
         self._compared: Compared | None = None
@@ -58,7 +62,7 @@ class FilesContent:
 
     def remember(self, manifest: Manifest, digest: str, around: Surroundings) -> None:
         """Remember the files as they are stored."""
-        if self._states:
+        if self._states and not self._passing:
             stats, began = around.stats, around.began
             stats.remember(self._root, manifest, digest, self._states, began)
 

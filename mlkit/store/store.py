@@ -14,6 +14,7 @@ from mlkit.tracking.reading import Run
 from mlkit.tracking.surroundings import link_to
 
 if TYPE_CHECKING:
+    from mlkit.data.demands import Demands
     from mlkit.data.version import DatasetVersion
     from mlkit.models.loaded import LoadedModel
     from mlkit.models.package import ModelVersion
@@ -175,14 +176,26 @@ class Store(Searching, Care):
 
     # Datasets
 
-    def log_dataset(self, name: str, data: Any, *, description: str = "") -> "DatasetVersion":
+    def log_dataset(
+        self,
+        name: str,
+        data: Any,
+        *,
+        description: str = "",
+        tags: Mapping[str, Any] | None = None,
+        expect: "Demands | None" = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> "DatasetVersion":
         """Make data a version of a dataset; content that is there already gives its version.
 
         Args:
             name: The dataset's name.
-            data: A pandas or polars frame, an Arrow table or reader, a dict of columns, a file or
-                a folder.
+            data: A pandas or polars frame, an Arrow table or reader, a stream of batches, a dict
+                of columns; or the path or URL of a file or folder.
             description: What a reader should know of this version.
+            tags: More to say of it, by name.
+            expect: What a table must meet, such as `mlkit.Expectations`; else nothing is made.
+            storage_options: For a URL, what its driver takes; never stored.
 
         Returns:
             The version; its `ref` is such as `flights:3`.
@@ -190,8 +203,16 @@ class Store(Searching, Care):
         Raises:
             InvalidName: The name can't be kept.
             InvalidInput: The data can't; the message names the column or file.
+            DataRefused: The data don't meet what is expected.
         """
-        return self.datasets.log(name, data, description=description)
+        return self.datasets.log(
+            name,
+            data,
+            description=description,
+            tags=tags,
+            expect=expect,
+            storage_options=storage_options,
+        )
 
     def make_dataset(
         self,
@@ -199,8 +220,7 @@ class Store(Searching, Care):
         function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        *,
-        description: str = "",
+        **options: Any,
     ) -> "DatasetVersion":
         """Make what a function returns a version; versions among its arguments are its lineage.
 
@@ -209,7 +229,7 @@ class Store(Searching, Care):
             function: What makes the data.
             args: Its arguments by position.
             kwargs: Its arguments by name.
-            description: What a reader should know of this version.
+            options: As of `log_dataset`.
         """
         from mlkit.data.version import DatasetVersion
 
@@ -219,9 +239,9 @@ class Store(Searching, Care):
         if run is not None and run.store_id == self.id:
             for version in versions:
                 run.use_dataset(version)
-            return run.log_dataset(name, data, description=description)
+            return run.log_dataset(name, data, **options)
         inputs = [link_to("dataset", version) for version in versions]
-        return self.datasets.log(name, data, inputs=inputs, description=description)
+        return self.datasets.log(name, data, inputs=inputs, **options)
 
     def dataset(self, reference: str) -> "DatasetVersion":
         """Give a dataset's version: `flights`, `flights:3`, `flights@gold`, `flights#1f3a9c`.
@@ -231,9 +251,17 @@ class Store(Searching, Care):
         """
         return self.datasets.get(reference)
 
-    def new_dataset(self, name: str) -> AbstractContextManager[Path]:
-        """Give a folder to fill: committed whole on leaving, dropped on an exception."""
-        return self.datasets.new(name)
+    def new_dataset(
+        self, name: str, *, description: str = "", tags: Mapping[str, Any] | None = None
+    ) -> AbstractContextManager[Path]:
+        """Give a folder to fill: committed whole on leaving, dropped on an exception.
+
+        Args:
+            name: The dataset's name.
+            description: What a reader should know of this version.
+            tags: More to say of it, by name.
+        """
+        return self.datasets.new(name, description=description, tags=tags)
 
     def reference_dataset(
         self, name: str, url: str, *, storage_options: Mapping[str, Any] | None = None

@@ -15,6 +15,7 @@ from mlkit.models.package import ModelVersion
 from mlkit.monitoring.monitor import CHECK, DECISION
 from mlkit.objects import blobs, packs
 from mlkit.objects.blobs import object_path
+from mlkit.objects.chunk_lists import ChunkLists
 from mlkit.objects.series import Series
 from mlkit.storage.parallel import each
 from mlkit.store.copying import Copying
@@ -63,6 +64,11 @@ class VersionCopying:
     single_writer: bool = False
     _numbers: dict[tuple[str, str, int], int] = field(factory=dict, init=False)
     _held: dict[tuple[str, str], Held] = field(factory=dict, init=False)
+    _lists: ChunkLists = field(init=False)
+
+    @_lists.default
+    def _new_lists(self) -> ChunkLists:
+        return ChunkLists(self.copying.target, self.datasets.cache)
 
     def copy_datasets(self, wanted: Wanted) -> None:
         """Copy versions of datasets; a content that is there already is the same version.
@@ -73,10 +79,9 @@ class VersionCopying:
         self.copying.progress.stage("copying datasets")
 
         def objects(name: str, one: Numbered) -> Iterator[str]:
-            version = DatasetVersion.from_document(name, one.fields, self.datasets._reader)  # noqa: SLF001 - one store
+            version = self._dataset(name, one)
             yield from (object_path(blobs.ROOT, digest) for digest in version.manifest)
-            chunks = (chunk for entry in version.files() for chunk in entry.chunks)
-            yield from sorted({object_path(packs.ROOT, chunk.pack) for chunk in chunks})
+            yield from sorted(object_path(packs.ROOT, pack) for pack in version.listing.packs())
 
         for name in wanted:
             self._copy(datasets_room.ROOT, name, wanted[name], objects)
@@ -160,11 +165,17 @@ class VersionCopying:
         number, new = held.add(one)
         if new:
             self.copying.was_copied(what, len(one.data))
+            if not is_model:
+                self._lists.refresh()
+                self._lists.add(self._dataset(name, one).listing.chunks())
         else:
             self.copying.was_there(what)
         if number != one.number:
             self.copying.renumbered.append((ref, f"{name}:{number}"))
         self._numbers["model" if is_model else "dataset", name, one.number] = number
+
+    def _dataset(self, name: str, one: Numbered) -> DatasetVersion:
+        return DatasetVersion.from_document(name, one.fields, self.datasets._reader)  # noqa: SLF001 - one store
 
     def _have(self, paths: list[str], ref: str) -> bool:
         """Have what a version needs in the target, and tell whether all of it is there."""

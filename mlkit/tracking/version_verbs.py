@@ -8,6 +8,7 @@ from mlkit.tracking.state import RunState
 from mlkit.tracking.surroundings import Surroundings, link_to
 
 if TYPE_CHECKING:
+    from mlkit.data.demands import Demands
     from mlkit.data.version import DatasetVersion
     from mlkit.models.package import ModelVersion
 
@@ -33,11 +34,27 @@ class VersionVerbs:
         self._event("input", link_to("dataset", version))
         return version
 
-    def log_dataset(self, name: str, data: Any, *, description: str = "") -> "DatasetVersion":
+    def log_dataset(
+        self,
+        name: str,
+        data: Any,
+        *,
+        description: str = "",
+        tags: Mapping[str, Any] | None = None,
+        expect: "Demands | None" = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> "DatasetVersion":
         """Make data a version of a dataset, as an output of the run; see `Store.log_dataset`."""
         with self._overhead:
             version = self._around.datasets().log(
-                name, data, run_id=self.id, inputs=self._inputs(), description=description
+                name,
+                data,
+                run_id=self.id,
+                inputs=self._inputs(),
+                description=description,
+                tags=tags,
+                expect=expect,
+                storage_options=storage_options,
             )
             self._event("output", link_to("dataset", version))
         return version
