@@ -8,7 +8,6 @@ wants to be sure of it.
 import itertools
 import os
 import random
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -189,12 +188,3 @@ def write_parquet(table, path):
     """Write a table as pyarrow does by default."""
     pq.write_table(table, path)
     age(path)
-
-
-def remove(path):
-    """Remove a file, or a folder with all that is in it."""
-    path = Path(path)
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
