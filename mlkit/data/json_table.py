@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlkit.data.json_rows import BLOCK, JsonRows, opened
-from mlkit.data.json_types import joined, plainer
+from mlkit.data.json_types import MixedError, joined, plainer
 from mlkit.data.table_stream import TableStream
 
 if TYPE_CHECKING:
@@ -73,8 +73,13 @@ def _table(rows: JsonRows) -> TableStream:
     import pyarrow as pa
 
     found: pa.DataType = pa.struct([])
+    done = 0
     for part in _parts(rows, None):
-        found = joined(found, pa.struct([plainer(column) for column in part.schema]), "", rows)
+        try:
+            found = joined(found, pa.struct([plainer(column) for column in part.schema]))
+        except MixedError as mixed:
+            raise rows.bad(f"{mixed} in a row after the first {done:,}") from None
+        done += len(part)
     if not found.num_fields:
         raise rows.bad("it holds no row with a value")
     schema = pa.schema([found.field(number) for number in range(found.num_fields)])

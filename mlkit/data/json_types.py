@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from mlkit.data.json_rows import JsonRows
-
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+class MixedError(ValueError):
+    """Values of different kinds stand in one place; the message says in which."""
 
 
 def plainer(field: "pa.Field") -> "pa.Field":
@@ -26,17 +28,21 @@ def _plainer(kind: "pa.DataType") -> "pa.DataType":
     return kind
 
 
-def joined(one: "pa.DataType", other: "pa.DataType", place: str, rows: JsonRows) -> "pa.DataType":
+def joined(one: "pa.DataType", other: "pa.DataType", place: str = "") -> "pa.DataType":
     """Give the type that holds the values of two types.
 
     Args:
         one: The type so far.
         other: That of more values.
         place: Where the values stand, for the message.
-        rows: The file.
 
     Raises:
-        InvalidInput: No type holds both, such as texts and numbers.
+        MixedError: No type holds both, such as texts and numbers.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> joined(pa.list_(pa.null()), pa.list_(pa.int64()))
+        ListType(list<item: int64>)
     """
     import pyarrow as pa
     from pyarrow import types
@@ -48,16 +54,14 @@ def joined(one: "pa.DataType", other: "pa.DataType", place: str, rows: JsonRows)
     if {one, other} == {pa.int64(), pa.float64()}:
         return pa.float64()
     if types.is_list(one) and types.is_list(other):
-        inner = joined(one.value_type, other.value_type, f"{place}[]", rows)
+        inner = joined(one.value_type, other.value_type, f"{place}[]")
         return pa.list_(one.value_field.with_type(inner))
     if types.is_struct(one) and types.is_struct(other):
-        return _joined_structs(one, other, place, rows)
-    raise rows.bad(f"{place!r} is {_word(one)} in one row and {_word(other)} in another")
+        return _joined_structs(one, other, place)
+    raise MixedError(f"{place!r} changes from {_word(one)} to {_word(other)}")
 
 
-def _joined_structs(
-    one: "pa.DataType", other: "pa.DataType", place: str, rows: JsonRows
-) -> "pa.DataType":
+def _joined_structs(one: "pa.DataType", other: "pa.DataType", place: str) -> "pa.DataType":
     import pyarrow as pa
 
     fields = {one.field(number).name: one.field(number) for number in range(one.num_fields)}
@@ -65,17 +69,18 @@ def _joined_structs(
         field = other.field(number)
         held = fields.get(field.name, field)
         inner = f"{place}.{field.name}" if place else field.name
-        fields[field.name] = held.with_type(joined(held.type, field.type, inner, rows))
+        fields[field.name] = held.with_type(joined(held.type, field.type, inner))
     return pa.struct(list(fields.values()))
 
 
 def _word(kind: "pa.DataType") -> str:
+    """Give the word that Arrow has for a type when it reads JSON."""
     from pyarrow import types
 
     words = (
-        (types.is_string, "a text"),
-        (types.is_boolean, "true or false"),
-        (types.is_list, "a list"),
-        (types.is_struct, "an object"),
+        (types.is_string, "string"),
+        (types.is_boolean, "boolean"),
+        (types.is_list, "array"),
+        (types.is_struct, "object"),
     )
-    return next((word for matches, word in words if matches(kind)), "a number")
+    return next((word for matches, word in words if matches(kind)), "number")

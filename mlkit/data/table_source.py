@@ -70,6 +70,15 @@ def _of_object(data: Any) -> TableStream:
 
 
 def _arrow(data: Any) -> "pa.Table":
+    import pyarrow as pa
+
+    if isinstance(data, pa.Table):  # as it is: on the way through its C interface, names are cut
+        plain = [column.remove_metadata() for column in data.schema]
+        return pa.Table.from_arrays(data.columns, schema=pa.schema(plain))
+    if isinstance(data, pa.RecordBatch):
+        return _arrow(pa.Table.from_batches([data]))
+    if form_of(data) == "polars":
+        _check_names(data.columns)
     try:
         return to_arrow(data)
     except UnicodeEncodeError as error:
@@ -96,7 +105,10 @@ def _of_capsule(data: Any) -> TableStream:
     try:
         reader = pa.RecordBatchReader.from_stream(data)
     except (pa.ArrowException, TypeError) as error:
-        raise InvalidInput(f"The {type(data).__name__} gives no Arrow table: {error}") from error
+        raise InvalidInput(
+            f"The {type(data).__name__} gives no Arrow table: {error}",
+            hint="Hand over a frame, or a pyarrow.RecordBatchReader",
+        ) from error
     return TableStream.of_batches(reader.schema, reader)
 
 
@@ -105,7 +117,9 @@ def _of_query(frame: Any) -> TableStream:
     folder = tempfile.TemporaryDirectory(prefix="mlkit-")
     path = Path(folder.name) / "query.arrow"
     try:
-        for name, kind in frame.collect_schema().items():
+        schema = frame.collect_schema()
+        _check_names(schema.names())
+        for name, kind in schema.items():
             to_arrow(_empty_series(name, kind).to_frame())  # which refuses what Arrow lacks
         frame.sink_ipc(path, compression="lz4")
         stream = arrow_table(path, "The query's result")
@@ -113,6 +127,15 @@ def _of_query(frame: Any) -> TableStream:
         folder.cleanup()
         raise
     return stream.closing(folder.cleanup)
+
+
+def _check_names(names: list[str]) -> None:
+    """Raise where polars would give up."""
+    for name in names:
+        if "\0" in name:
+            raise InvalidInput(
+                f"The name {name!r} of a column holds a null character", hint="Rename the column"
+            )
 
 
 def _empty_series(name: str, kind: Any) -> Any:
