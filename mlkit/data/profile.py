@@ -1,49 +1,36 @@
 """What a table holds, at a glance: counts, nulls, ranges, spread, and the commonest values."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self
 
-from attrs import field, frozen
+from attrs import frozen
 
-from mlkit.data.logical import type_text
+from mlkit._core import shapes
+from mlkit._core.names import unknown
+from mlkit.data.column_form import plain_array
+from mlkit.data.column_profile import QUANTILES, ColumnProfile, Lengths
+from mlkit.data.column_sketch import ColumnSketch
+from mlkit.data.profile_display import profile_cells, profile_html, profile_text
+from mlkit.display.page import fragment
+from mlkit.errors import InvalidInput
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_TOP = 5
+__all__ = [
+    "QUANTILES",
+    "ColumnProfile",
+    "Lengths",
+    "Profile",
+    "profile_batches",
+    "profile_column",
+]
 
-
-@frozen
-class ColumnProfile:
-    """What one column holds.
-
-    Attributes:
-        name: The column.
-        type: Its logical type.
-        count: How many values it has that aren't null.
-        nulls: How many are null.
-        distinct: How many different values, exactly; None for nested types.
-        min: The least value, of types that have an order.
-        max: The greatest value.
-        mean: Of numbers, their mean; of booleans, the share that is true.
-        std: Of numbers, the standard deviation of the population.
-        quantiles: Of numbers, the values below which these shares of them lie, to a good
-            approximation.
-        top: Of texts, booleans and categories, the commonest values with their counts.
-    """
-
-    name: str
-    type: str
-    count: int
-    nulls: int
-    distinct: int | None = None
-    min: Any = None
-    max: Any = None
-    mean: float | None = None
-    std: float | None = None
-    quantiles: Mapping[float, float] = field(factory=dict)
-    top: tuple[tuple[Any, int], ...] = ()
+_FORMAT = 1
+_ROWS = 1 << 17
+_BYTES = 64 << 20
+_FEW = 1 << 16  # values, up to which threads cost more than they bring
 
 
 @frozen(repr=False)
@@ -62,42 +49,113 @@ class Profile:
     """What the cells of `cells` are."""
 
     def __getitem__(self, name: str) -> ColumnProfile:
-        return {column.name: column for column in self.columns}[name]
+        """Give a column by its name.
+
+        Raises:
+            NotFound: There is none of this name; near names are suggested.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise unknown("column", name, (column.name for column in self.columns))
+
+    def merge(self, other: "Profile") -> "Profile":
+        """Give the profile of the rows of both, without reading them.
+
+        Args:
+            other: The profile of other rows with the same columns.
+
+        Raises:
+            InvalidInput: The columns are others, or have other types.
+
+        Example:
+            >>> import pyarrow as pa
+            >>> parts = [pa.record_batch({"x": [1, 2]}), pa.record_batch({"x": [3]})]
+            >>> first, second = (profile_batches(part.schema, [part]) for part in parts)
+            >>> first.merge(second)["x"].max
+            3
+        """
+        names = [[column.name for column in one.columns] for one in (self, other)]
+        if names[0] != names[1]:
+            raise InvalidInput(
+                f"The profiles have other columns: {_listed(names[0])} and {_listed(names[1])}",
+                hint="Only profiles of parts of one table can be joined",
+            )
+        columns = zip(self.columns, other.columns, strict=True)
+        return Profile(self.rows + other.rows, tuple(one.merge(two) for one, two in columns))
+
+    def to_json(self) -> dict[str, Any]:
+        """Give all of it as plain values, fit for a JSON document."""
+        columns = [column.to_json() for column in self.columns]
+        return {"profile": _FORMAT, "rows": self.rows, "columns": columns}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        """Give the profile of what `to_json` gave.
+
+        Raises:
+            InvalidInput: It is none.
+        """
+        try:
+            if shapes.required(data, "profile", int) != _FORMAT:
+                raise InvalidInput(
+                    f"The profile has format {data['profile']}, which this version can't read",
+                    hint="A newer mlkit can",
+                )
+            rows = shapes.required(data, "rows", int)
+            columns = shapes.items(data, "columns", dict)
+        except shapes.Misshapen as error:
+            raise InvalidInput(f"This is no profile: {error}") from error
+        return cls(rows, tuple(map(ColumnProfile.from_json, columns)))
 
     def cells(self) -> list[tuple[str, ...]]:
         """Give the profile as texts: a row for each column, under `HEADER`."""
-        return [
-            (
-                column.name,
-                column.type,
-                f"{column.nulls:,}",
-                "" if column.distinct is None else f"{column.distinct:,}",
-                _text(column.min),
-                _text(column.quantiles.get(0.5)),
-                _text(column.max),
-                _text(column.mean),
-                _text(column.std),
-                ", ".join(f"{_text(value)} ({count:,})" for value, count in column.top),
-            )
-            for column in self.columns
-        ]
+        return [profile_cells(column) for column in self.columns]
 
     def _repr_html_(self) -> str:
-        from mlkit.display.page import fragment
-        from mlkit.display.table import html_table
-
-        return fragment(html_table(self.HEADER, self.cells(), caption=f"{self.rows:,} rows"))
+        return fragment(profile_html(self.rows, self.columns))
 
     def __repr__(self) -> str:
         return str(self)
 
     def __str__(self) -> str:
-        lines = [self.HEADER, *self.cells()]
-        widths = [max(len(line[cell]) for line in lines) for cell in range(len(self.HEADER))]
-        texts = [
-            "  ".join(f"{c:<{w}}" for c, w in zip(line, widths, strict=True)) for line in lines
-        ]
-        return "\n".join([f"{self.rows:,} rows", *(text.rstrip() for text in texts)])
+        return profile_text(self.rows, self.columns)
+
+
+def profile_batches(schema: "pa.Schema", batches: Iterable["pa.RecordBatch"]) -> Profile:
+    """Give what a table holds, in one pass over its batches and in bounded memory.
+
+    The same batches give the same profile. Columns are taken in by several threads.
+
+    Args:
+        schema: The names and types of the columns.
+        batches: The rows, in batches of this schema.
+
+    Returns:
+        The profile; its figures are exact for columns with few different values, and else have
+        an error that it tells, see `ColumnProfile`.
+
+    Raises:
+        InvalidInput: A batch has other columns, or a dataset can't hold a type.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> batch = pa.record_batch({"carrier": ["UA", "AA", "UA"], "delay": [3.0, None, 5.0]})
+        >>> profile = profile_batches(batch.schema, [batch])
+        >>> profile["carrier"].top, profile["delay"].nulls
+        ((('UA', 2), ('AA', 1)), 1)
+    """
+    sketches = [ColumnSketch(field.name, field.type) for field in schema]
+    rows = 0
+    with ThreadPoolExecutor(thread_name_prefix="mlkit-profile") as pool:
+        for window in _windows(schema, batches):
+            rows += sum(batch.num_rows for batch in window)
+            columns = [[batch.column(at) for batch in window] for at in range(len(sketches))]
+            few = sum(map(len, sketches and columns[0])) * len(sketches) <= _FEW
+            jobs = (map if few else pool.map)(_take, sketches, columns)
+            for _ in jobs:
+                pass
+    return Profile(rows, tuple(map(ColumnProfile.of, sketches)))
 
 
 def profile_column(name: str, column: "pa.ChunkedArray") -> ColumnProfile:
@@ -109,128 +167,46 @@ def profile_column(name: str, column: "pa.ChunkedArray") -> ColumnProfile:
         >>> delay.nulls, delay.min, delay.mean
         (1, 3.0, 4.0)
     """
-    from pyarrow import types
-
-    found: dict[str, Any] = {}
-    plain = _plain(column)
-    if (
-        types.is_floating(plain.type)
-        or types.is_integer(plain.type)
-        or types.is_decimal(plain.type)
-    ):
-        found = _numbers(plain)
-    elif types.is_boolean(plain.type):
-        found = _truths(plain)
-    elif types.is_string(plain.type) or types.is_large_string(plain.type):
-        found = _words(plain)
-    elif types.is_temporal(plain.type):
-        found = _times(plain)
-    nulls = column.null_count
-    return ColumnProfile(
-        name=name, type=type_text(column.type), count=len(column) - nulls, nulls=nulls, **found
-    )
-
-
-def _plain(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
-    """Give the column without dictionary and views, which fewer functions take."""
     import pyarrow as pa
-    from pyarrow import types
 
-    if types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if types.is_string_view(column.type):
-        return column.cast(pa.large_string())
-    return column.cast(pa.float32()) if types.is_float16(column.type) else column
+    table = pa.table([column], names=[name])
+    return profile_batches(table.schema, table.to_batches()).columns[0]
 
 
-def _numbers(column: "pa.ChunkedArray") -> dict[str, Any]:
+def _windows(
+    schema: "pa.Schema", batches: Iterable["pa.RecordBatch"]
+) -> Iterator[list["pa.RecordBatch"]]:
+    """Give batches in groups of a good size, since each group costs something."""
+    window: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        if batch.schema.names != schema.names or batch.schema.types != schema.types:
+            raise InvalidInput(
+                "A batch has other columns than the schema says",
+                hint=f"The schema has: {_listed(schema.names)}",
+            )
+        for start in range(0, batch.num_rows, _ROWS):
+            part = batch.slice(start, _ROWS)
+            if window and (rows + part.num_rows > _ROWS or size + part.nbytes > _BYTES):
+                yield window
+                window, rows, size = [], 0, 0
+            window.append(part)
+            rows, size = rows + part.num_rows, size + part.nbytes
+    if window:
+        yield window
+
+
+def _take(sketch: ColumnSketch, arrays: list["pa.Array"]) -> None:
     import pyarrow as pa
-    import pyarrow.compute as pc
-    from pyarrow import types
 
-    ends = pc.min_max(column).as_py()
-    floats = column.cast(pa.float64()) if types.is_decimal(column.type) else column
-    marks = pc.tdigest(floats, q=list(QUANTILES)).to_pylist()
-    return {
-        **ends,
-        "distinct": pc.count_distinct(column).as_py(),
-        "mean": _number(pc.mean(floats)),
-        "std": _number(pc.stddev(floats)),
-        "quantiles": {
-            share: mark for share, mark in zip(QUANTILES, marks, strict=True) if mark is not None
-        },
-    }
-
-
-def _truths(column: "pa.ChunkedArray") -> dict[str, Any]:
-    import pyarrow.compute as pc
-
-    counted = _counted(column)
-    return {"distinct": len(counted), "mean": _number(pc.mean(column)), "top": tuple(counted)}
-
-
-def _words(column: "pa.ChunkedArray") -> dict[str, Any]:
-    import pyarrow.compute as pc
-
-    counted = _counted(column)
-    top = tuple(counted[:_TOP])
-    return {**pc.min_max(column).as_py(), "distinct": len(counted), "top": top}
-
-
-def _times(column: "pa.ChunkedArray") -> dict[str, Any]:
-    """Give the first and last time; as text where Python's own types are too coarse."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    from pyarrow import types
-
-    kind = column.type
-    plain = column.cast(pa.int64()) if types.is_duration(kind) else column
-    found = pc.min_max(plain)
-    ends = {end: _moment(found[end].cast(kind)) for end in ("min", "max")}
-    return {"distinct": pc.count_distinct(plain).as_py(), **ends}
-
-
-def _moment(scalar: Any) -> Any:
-    """Give a time as Python's own type, whether pandas is there or not, else as text."""
-    import pyarrow as pa
-    from pyarrow import types
-
-    kind = scalar.type
-    if getattr(kind, "unit", "") != "ns":
-        return scalar.as_py()
-    if types.is_timestamp(kind):
-        target = pa.timestamp("us", kind.tz)
-    else:
-        target = pa.duration("us") if types.is_duration(kind) else pa.time64("us")
     try:
-        return scalar.cast(target).as_py()
-    except (pa.ArrowInvalid, OverflowError):
-        digits = scalar.cast(pa.int64() if types.is_duration(kind) else pa.string()).as_py()
-        return f"{digits} ns" if types.is_duration(kind) else digits
+        plain = [plain_array(array) for array in arrays]
+        sketch.update(plain[0] if len(plain) == 1 else pa.concat_arrays(plain))
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            f"Column {sketch.name!r} of type {sketch.type} can't be profiled: {error}"
+        ) from error
 
 
-def _counted(column: "pa.ChunkedArray") -> list[tuple[Any, int]]:
-    """Give the values with their counts, the commonest first, ties in their own order."""
-    counts = column.drop_null().value_counts()
-    pairs = zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True)
-    return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
-
-
-def _number(scalar: Any) -> float | None:
-    value = scalar.as_py()
-    return None if value is None else float(value)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-Columns = Callable[[str], "pa.ChunkedArray"]
-"""Gives a column by its name; so one column at a time is in memory."""
-
-
-def profile_table(names: list[str], rows: int, columns: Columns) -> Profile:
-    """Give what a table holds, reading one column after the other."""
-    return Profile(rows, tuple(profile_column(name, columns(name)) for name in names))
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")  # noqa: PLR2004 - fits a line

@@ -16,10 +16,11 @@ from mlkit.data.checkout import Checkout
 from mlkit.data.diff import DatasetDiff, diff
 from mlkit.data.library_frames import pandas_frame, polars_frame
 from mlkit.data.parquet import FILE, decode_schema, read_batches, read_table
-from mlkit.data.profile import Profile, profile_table
+from mlkit.data.profile import Profile, profile_batches
 from mlkit.data.reading import FileReader
 from mlkit.data.references import check_source
 from mlkit.data.relations import Related, Relations
+from mlkit.data.split import Shares, Splits, split
 from mlkit.data.stat_cache import StatCache
 from mlkit.display.formats import show_bytes, show_time
 from mlkit.errors import Corrupt, InvalidInput, NotFound
@@ -228,15 +229,13 @@ class DatasetVersion(Remarked, Related):
     def profile(self) -> Profile:
         """What the table holds: counts, nulls, ranges, spread, the commonest values.
 
-        One column at a time is in memory.
+        The table is read once, batch by batch. Figures of large columns are approximate, with an
+        error that they tell.
 
         Raises:
             InvalidInput: The version is no table.
         """
-        schema = self.schema
-        return profile_table(
-            schema.names, self.rows or 0, lambda name: self.to_arrow([name]).column(0)
-        )
+        return profile_batches(self.schema, self.batches())
 
     def diff(self, other: "DatasetVersion", key: str | Sequence[str] | None = None) -> DatasetDiff:
         """Give what changed from this version to another: columns, rows, files.
@@ -250,6 +249,22 @@ class DatasetVersion(Remarked, Related):
             InvalidInput: A column of the key isn't in both tables with one type.
         """
         return diff(self, other, key)
+
+    def split(
+        self, shares: Shares, *, by: str | Sequence[str] | None = None, seed: int = 0
+    ) -> Splits:
+        """Divide the table into parts, such as training and test data; see `mlkit.split`.
+
+        Args:
+            shares: The share of each part by its name.
+            by: The columns whose equal values keep rows together; by default, all.
+            seed: Another one gives other parts.
+
+        Raises:
+            InvalidInput: The version is no table, the shares don't make up 1, or there is no such
+                column.
+        """
+        return split(self, shares, by=by, seed=seed)
 
     def open(self, path: str = "", *, storage_options: Mapping[str, Any] | None = None) -> BinaryIO:
         """Open a file of the version to read and seek in.

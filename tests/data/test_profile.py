@@ -17,7 +17,8 @@ def profiled(values, kind=None):
 def test_numbers_agree_with_numpy():
     values = np.random.default_rng(0).normal(size=5000)
     found = profiled(values)
-    assert (found.count, found.nulls, found.distinct) == (5000, 0, 5000)
+    assert (found.count, found.nulls) == (5000, 0)
+    assert found.distinct == pytest.approx(5000, rel=5 * found.errors["distinct"])
     assert (found.min, found.max) == (values.min(), values.max())
     assert found.mean == pytest.approx(values.mean())
     assert found.std == pytest.approx(values.std())
@@ -100,11 +101,13 @@ def test_decimals_and_half_floats_are_numbers():
 
 
 @pytest.mark.parametrize(
-    "values", [[[1], None], [{"a": 1}, None], [b"x", None]], ids=["list", "struct", "bytes"]
+    ("values", "distinct"),
+    [([[1], None], None), ([{"a": 1}, None], None), ([b"x", None], 1)],
+    ids=["list", "struct", "bytes"],
 )
-def test_other_types_are_counted(values):
+def test_other_types_are_counted(values, distinct):
     found = profiled(values)
-    assert (found.count, found.nulls, found.distinct) == (1, 1, None)
+    assert (found.count, found.nulls, found.distinct) == (1, 1, distinct)
 
 
 def test_a_version_has_a_profile(datasets):
@@ -115,7 +118,7 @@ def test_a_version_has_a_profile(datasets):
     lines = str(version.profile).splitlines()
     assert lines[0] == "3 rows"
     assert lines[1].split()[:3] == ["column", "type", "nulls"]
-    assert lines[2].split()[:4] == ["carrier", "string", "1", "1"]
+    assert lines[3].split()[:4] == ["carrier", "string", "1", "1"]
 
 
 def test_a_column_that_is_not_there_is_a_key_error(datasets):
