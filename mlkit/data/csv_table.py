@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 Types = Mapping[str, "pa.DataType"]
 
-_BLOCKS = (4 << 20, 64 << 20, 512 << 20)
-"""How much of a file is read at once; a row must lie within, so larger ones are tried too."""
+_BLOCKS = (1 << 20, 8 << 20, 64 << 20)
+"""How much of a file is read at once; a row must lie within, so larger ones are tried too. Arrow
+has about thirty of them in memory."""
 
 _TOO_LONG = "straddl"  # what Arrow says of a row that is longer than a block
 _READ_IT = "Read it with pandas or polars, which take many options, and hand over the frame"
@@ -218,4 +219,6 @@ def _unreadable(error: Exception, shown: str) -> InvalidInput:
             f"{shown} is empty, without names of columns",
             hint="A CSV file without rows has a first line with names at least",
         )
+    if _TOO_LONG in text:
+        text = f"a row is longer than {_BLOCKS[-1] >> 20} MiB, or a quotation mark isn't closed"
     return InvalidInput(f"{shown} can't be read as CSV: {text}", hint=_READ_IT)
