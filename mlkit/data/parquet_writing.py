@@ -7,6 +7,7 @@ out or changed cost the pages around them; a column that is added costs itself.
 import io
 import zlib
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from mlkit.data.row_groups import row_groups
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _LEAST = 64 << 10
 _MOST = 1 << 20
 _PAGES = 8
+_SAMPLE = 1 << 13
 _PAGE = {"min_chunk_size": 64 << 10, "max_chunk_size": 256 << 10, "norm_level": 0}
 
 
@@ -39,17 +41,20 @@ def write_parquet(
 
     refusals = (pa.ArrowNotImplementedError, pa.ArrowInvalid)
     sink = PageSink(take)
+    groups = row_groups(batches, schema)
+    first = next(groups, schema.empty_table())
     try:
         writer = pq.ParquetWriter(
             pa.PythonFile(cast("BinaryIO", sink), mode="w"),
             schema,
             compression="zstd",
+            use_dictionary=_repeating(first),
             use_content_defined_chunking=_PAGE,
         )
     except refusals as error:
         raise _unfit(error) from error
     try:
-        for group in row_groups(batches, schema):
+        for group in chain((first,), groups):
             try:
                 writer.write_table(group, row_group_size=max(1, group.num_rows))
             except refusals as error:
@@ -61,6 +66,28 @@ def write_parquet(
         writer.close()
         raise
     sink.finish()
+
+
+def _repeating(table: "pa.Table") -> list[str]:
+    """Give the columns whose values repeat, by the first of them: dictionaries pay there only."""
+    from pyarrow import types
+
+    sample = table.slice(0, _SAMPLE)
+    return [
+        name
+        for name, column in zip(table.column_names, sample.columns, strict=True)
+        if types.is_dictionary(column.type) or _repeats(column)
+    ]
+
+
+def _repeats(column: "pa.ChunkedArray") -> bool:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        return bool(pc.count_distinct(column).as_py() * 2 <= len(column))
+    except pa.ArrowNotImplementedError:  # of a type whose values can't be counted
+        return False
 
 
 def _unfit(error: Exception) -> InvalidInput:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _LEAST = 1 << 16
 _MOST = 1 << 19
-_BYTES = 64 << 20
+_BYTES = 32 << 20
 _MIXED = 6
 _WORD = 64
 _FACTOR = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: Knuth, TAOCP 3, 6.4
@@ -21,7 +21,7 @@ _FACTOR = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: Knuth, TAOCP 3, 6.4
 def row_groups(batches: Iterable["pa.RecordBatch"], schema: "pa.Schema") -> Iterator["pa.Table"]:
     """Give batches of any size as row groups, wherever the batches were cut.
 
-    A group has 65,536 to 524,288 rows, fewer where rows are wide: 64 MiB at most.
+    A group has 65,536 to 524,288 rows, fewer where rows are wide: 32 MiB at most.
 
     Args:
         batches: The rows; each has the schema already.

@@ -203,7 +203,9 @@ class PackWriter:
             self._renewed.append(pack)
             whole = False
         if not whole:
-            self._storage.write(object_path(ROOT, pack), b"".join(pieces), durable=True)
+            data = b"".join(pieces)
+            pieces.clear()  # or they would be in memory twice
+            self._storage.write(object_path(ROOT, pack), data, durable=True)
         self._report(size)
         return raw
 
