@@ -201,14 +201,8 @@ class DatasetDiff:
         return [RowSource.of(version) for version in self._versions]
 
     def _match(self, keep: int | None) -> RowDiff:
-        import pyarrow as pa
-
-        columns = self._columns or Columns((), (), ())
-        if self.rows[0] == self.rows[1] and not columns.changed:  # nothing has to be read
-            none = pa.array([], pa.int64())
-            return RowDiff(0, 0, 0, {}, (0, 0), (0, 0), none, none, (none, none))
         before, after = self._sources
-        return row_diff(before, after, columns, keep)
+        return row_diff(before, after, self._columns or Columns((), (), ()), keep)
 
     def _found(self, limit: int | None) -> RowDiff:
         """Match rows, anew if more of their numbers are wanted than were kept."""

@@ -37,7 +37,8 @@ class Part:
     @property
     def ref(self) -> str:
         """What it is called in reports, such as `flights:3[train]`."""
-        return f"{self._source.name}[{self.name}]"
+        source = self._source.name
+        return f"{source}[{self.name}]" if source else self.name
 
     @property
     def rows(self) -> int:

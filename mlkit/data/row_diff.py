@@ -93,6 +93,8 @@ def row_diff(
         Corrupt: What was stored is damaged.
         StorageFault: There is no space for rows that memory doesn't hold.
     """
+    if before.rows == after.rows and not columns.changed:  # nothing has to be read
+        return _Totals((), keep).diff(None)
     if not columns.key:
         if columns.same:
             found = _by_place(before, after, columns.changed, keep)

@@ -3,6 +3,7 @@
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -68,7 +69,8 @@ class RowSpool:
     ) -> None:
         self._waiting.clear()
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what can't be written any more isn't wanted any more
+                self._file.close()
 
     def add(self, columns: list["pa.Array"]) -> None:
         """Add rows, column by column.
@@ -93,8 +95,9 @@ class RowSpool:
             return
         self._write()
         if self._writer is not None:
-            self._writer.close()
-            self._file.seek(0)
+            with _writing():
+                self._writer.close()
+                self._file.seek(0)
         reader = pa.ipc.open_file(self._file) if self._written else None
         for part in range(1 << self._bits):
             batches = [reader.get_batch(place) for place in self._places[part] if reader]
@@ -116,13 +119,8 @@ class RowSpool:
             zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True)
         )  # at most as many as there are parts
         table = table.take(pc.sort_indices(part.cast(pa.uint16())))
-        try:
+        with _writing():
             self._put(table, sizes)
-        except OSError as error:
-            raise StorageFault(
-                f"The temporary file for rows that don't fit into memory can't be written: {error}",
-                hint="Free space there, or set TMPDIR to a folder that has some",
-            ) from error
 
     def _put(self, table: "pa.Table", sizes: dict[int, int]) -> None:
         import pyarrow as pa
@@ -137,3 +135,14 @@ class RowSpool:
                 self._places[part].append(self._written)
                 self._written += 1
             start += sizes[part]
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageFault(
+            f"The temporary file for rows that don't fit into memory can't be written: {error}",
+            hint="Free space there, or set TMPDIR to a folder that has some",
+        ) from error
