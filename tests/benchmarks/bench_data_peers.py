@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from attrs import frozen
 
@@ -27,7 +28,7 @@ from tests.benchmarks.contents import (
     TableShape,
     budget,
     scaled,
-    write_parquet,
+    settle,
 )
 
 OURS = "mlkit"
@@ -75,7 +76,7 @@ class Course:
             for step in self.steps:
                 expected = contents(path) if step.verb == "checkout" else None
                 step.prepare(path)
-                os.sync()
+                settle()
                 began = time.perf_counter()
                 answer = tool.ask(folder, step.verb, how, folder, path)
                 answers[step.name] = {**answer, "whole": time.perf_counter() - began}
@@ -379,8 +380,8 @@ def table(duel):
     more_rows = TABLE.with_rows(first)
     tables = {"add": first, "rows": more_rows, "column": TABLE.with_column(more_rows)}
     for name, made in tables.items():
-        write_parquet(made, place / name)
-    write_parquet(tables["column"].select(["prediction"]), place / "alone")
+        pq.write_table(made, place / name)
+    pq.write_table(tables["column"].select(["prediction"]), place / "alone")
     steps = tuple(
         Step(name, lambda path, name=name: shutil.copy2(place / name, path)) for name in tables
     )

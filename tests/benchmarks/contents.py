@@ -1,18 +1,16 @@
 """What becomes versions in the benchmarks: folders, large files and tables, made in a moment.
 
-The bytes of files are random, so nothing compresses, but the same on every machine. All is as old
-as data mostly is: a file that was written in this very moment may have to be read again by who
-wants to be sure of it.
+The bytes of files are random, so nothing compresses, but the same on every machine.
 """
 
 import itertools
 import os
 import random
+import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from attrs import frozen
 
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
@@ -21,7 +19,7 @@ SCALE = float(os.environ.get("BENCH_SCALE", "1"))
 SLOW = os.environ.get("BENCH_SLOW") == "1"
 """Whether to measure, too, what takes many minutes or tens of gigabytes."""
 
-HOUR = 3600 * 1_000_000_000
+DOUBTED = 2.5  # seconds
 PIECE = 8 << 20
 PLACES = 5
 
@@ -36,10 +34,14 @@ def budget(value):
     return value if SCALE == 1 else None
 
 
-def age(path):
-    """Make a file an hour older, which it is then for all that look at its time."""
-    then = Path(path).stat().st_mtime_ns - HOUR
-    os.utime(path, ns=(then, then))
+def settle():
+    """Let the disk come to rest, and files become as old as those that nobody doubts.
+
+    A file that changed in this very moment could change again without another time, so who wants
+    to be sure of it reads it once more.
+    """
+    os.sync()
+    time.sleep(DOUBTED)
 
 
 @frozen
@@ -75,13 +77,11 @@ class FolderShape:
                 start = (number - first) * self.size
                 place = parent / f"{number:07}.bin"
                 place.write_bytes(data[start : start + self.size])
-                age(place)
 
     def change_one(self, folder):
         """Write one file anew."""
         place = Path(folder, self.path(self.files // 2))
         place.write_bytes(random.Random(1).randbytes(self.size))
-        age(place)
 
     def rename_a_tenth(self, folder):
         """Give every tenth file another name, beside the old one."""
@@ -109,7 +109,6 @@ class FileShape:
         with Path(path).open("xb") as file:
             starts = range(0, self.size, PIECE)
             file.writelines(chance.randbytes(min(PIECE, self.size - at)) for at in starts)
-        age(path)
 
     def positions(self):
         """Give places that are spread over the file."""
@@ -123,7 +122,6 @@ class FileShape:
                 (old,) = file.read(1)
                 file.seek(position)
                 file.write(bytes([old ^ 0xFF]))
-        age(path)
 
     def insert(self, path):
         """Insert a byte at each of five places, so that all behind it moves."""
@@ -136,7 +134,6 @@ class FileShape:
                 for at in range(start, end, PIECE):
                     file.write(old.read(min(PIECE, end - at)))
         new.replace(path)
-        age(path)
 
 
 @frozen
@@ -182,9 +179,3 @@ class TableShape:
         """Give a table with one more column, of numbers that hardly compress."""
         values = np.random.default_rng(2).random(table.num_rows)
         return table.append_column("prediction", pa.array(values))
-
-
-def write_parquet(table, path):
-    """Write a table as pyarrow does by default."""
-    pq.write_table(table, path)
-    age(path)
