@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from mlkit._core.hashing import digest_file
 from mlkit._core.ids import token
-from mlkit.data.folder import FileState, LocalFile
+from mlkit.data.found_files import FileState, FoundFiles
 from mlkit.data.stat_cache import Compared, StatCache
 from mlkit.display.progress import Progress
 from mlkit.errors import InvalidInput, MlkitError, StorageFault
@@ -113,10 +113,10 @@ class Checkout:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         _remove(root, gone)
-        states = {file.path: file.state for file in _present(root, self.files)}
+        states = _present(root, self.files).to_arrow()
         self.written.remember(place, self.files, self.digest, states, began)
 
-    def _lacking(self, root: str, here: Sequence[LocalFile], compared: Compared) -> list[FileEntry]:
+    def _lacking(self, root: str, here: FoundFiles, compared: Compared) -> list[FileEntry]:
         """Give the files that aren't there already; a link never is the file it leads to."""
         same = {entry.path: entry.digest for entry in compared.unchanged}
         sizes = {file.path: file.state.size for file in here}
@@ -165,9 +165,9 @@ def _make_folder(folder: str) -> None:
             raise
 
 
-def _present(root: str, files: Manifest) -> list[LocalFile]:
+def _present(root: str, files: Manifest) -> FoundFiles:
     """Give those files that are there, links left out."""
-    found = []
+    found = FoundFiles(root)
     for path in files.paths.to_pylist():
         place = f"{root}/{path}"
         try:
@@ -180,7 +180,7 @@ def _present(root: str, files: Manifest) -> list[LocalFile]:
                 hint="Remove it, or check out into another folder",
             )
         if stat.S_ISREG(status.st_mode):
-            found.append(LocalFile(path, place, FileState.of(status)))
+            found.add(path, FileState.of(status))
     return found
 
 

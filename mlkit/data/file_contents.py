@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlkit.data.content import Described, Listing, Surroundings
 from mlkit.data.file_intake import take_files
-from mlkit.data.folder import FileState, files_of, single_file
+from mlkit.data.folder import files_of, single_file
 from mlkit.data.references import list_sources
 from mlkit.objects.intake import Intake
 from mlkit.objects.manifest import FileEntry, Manifest
@@ -16,6 +16,8 @@ from mlkit.objects.pack_writer import PackWriter
 from mlkit.storage.urls import without_credentials
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from mlkit.data.stat_cache import Compared
 
 
@@ -34,7 +36,7 @@ class FilesContent:
         self._root = str(place.resolve())
         self._files = files_of(place) if kind == "folder" else single_file(place)
         self._compared: Compared | None = None
-        self._states: dict[str, FileState] = {}
+        self._states: pa.Table | None = None
 
     def digest(self, around: Surroundings) -> str | None:
         """Give the digest of files of which none has changed since they were stored."""
@@ -48,12 +50,16 @@ class FilesContent:
         """Read the files that have changed; chunks that are known aren't stored again."""
         compared = self._compared or around.stats.compare(self._root, self._files)
         kept, lost = _present(compared.unchanged, packs)
-        read = [*compared.changed, *(file for file in self._files if file.path in lost)]
-        read.sort()
-        around.progress.stage("reading files", total=len(read))
-        states = take_files(read, intake, lambda size: around.progress.add(size=size))
-        self._states = {file.path: file.state for file in self._files}
-        self._states.update(zip((file.path for file in read), states, strict=True))
+        rows = compared.changed
+        if lost:
+            again = (row for row, path in enumerate(self._files.paths) if path in lost)
+            rows = sorted({*rows, *again})
+        around.progress.stage("reading files", total=len(rows))
+        files = (self._files[row] for row in rows)
+        taken = take_files(
+            self._files.root, files, intake, lambda size: around.progress.add(size=size)
+        )
+        self._states = _replaced(self._files.to_arrow(), rows, taken.to_arrow())
         return lambda digests: _joined(kept, intake.manifest(digests))
 
     def describe(self, manifest: Manifest) -> Described:
@@ -62,12 +68,22 @@ class FilesContent:
 
     def remember(self, manifest: Manifest, digest: str, around: Surroundings) -> None:
         """Remember the files as they are stored."""
-        if self._states and not self._passing:
+        if self._states is not None and not self._passing:
             stats, began = around.stats, around.began
             stats.remember(self._root, manifest, digest, self._states, began)
 
     def close(self) -> None:
         """Nothing was taken."""
+
+
+def _replaced(table: "pa.Table", rows: Sequence[int], other: "pa.Table") -> "pa.Table":
+    """Put the rows of another table in the place of some."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    places = pc.index_in(pa.array(range(len(table)), pa.int64()), value_set=pa.array(rows))
+    old = table.take(pc.indices_nonzero(places.is_null()))
+    return pa.concat_tables([old, other]).sort_by("path")
 
 
 def _present(manifest: Manifest, packs: PackWriter) -> tuple[Manifest, set[str]]:

@@ -4,12 +4,12 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from attrs import frozen
 
-from mlkit.data.folder import FileState, LocalFile
-from mlkit.errors import InvalidInput
+from mlkit.data.found_files import FileState, FoundFiles, LocalFile
+from mlkit.errors import InvalidInput, MlkitError
 from mlkit.objects import cutting
 from mlkit.objects.intake import Intake, Kept
 from mlkit.storage.parallel import each
@@ -30,38 +30,40 @@ class _Read:
 
 
 def take_files(
-    files: Sequence[LocalFile], intake: Intake, report: Callable[[int], object]
-) -> list[FileState]:
+    root: str, files: Iterable[LocalFile], intake: Intake, report: Callable[[int], object]
+) -> FoundFiles:
     """Read files, and hand their chunks on in the order of the files.
 
     Small ones are read by several threads, a few megabytes ahead; a large one is read in pieces,
     whose digests several threads make.
 
     Args:
+        root: The folder that they are in.
         files: The files; one that changes while it is read is read once more.
         intake: Takes them, and lists them under their paths.
         report: Told the size of each file.
 
     Returns:
-        Of each file what the disk said while it was read.
+        The files, with what the disk said of each while it was read.
 
     Raises:
         InvalidInput: A file can't be read, or changed again.
     """
-    states: list[FileState] = []
+    taken = FoundFiles(root)
     for files_read in each(_read_small, _groups(files), threads=os.cpu_count() or 1):
         for read in files_read:
             if isinstance(read, _Read):
-                kept, state = intake.keep_small(read.data, read.digest), read.state
+                file, kept = read.file, intake.keep_small(read.data, read.digest)
+                state = read.state
             else:
-                kept, state = _take_large(read, intake)
-            intake.add(files[len(states)].path, kept)
-            states.append(state)
+                file, (kept, state) = read, _take_large(read, intake)
+            intake.add(file.path, kept)
+            taken.add(file.path, state)
             report(kept.size)
-    return states
+    return taken
 
 
-def _groups(files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:
+def _groups(files: Iterable[LocalFile]) -> Iterator[list[LocalFile]]:
     """Give neighbours that are read together: a few megabytes, or one large file."""
     group: list[LocalFile] = []
     size = 0
@@ -100,30 +102,19 @@ def _take_large(file: LocalFile, intake: Intake) -> tuple[Kept, FileState]:
     for _ in range(_ATTEMPTS):
         taking = intake.open()
         try:
-            stream = open(file.source, "rb", buffering=0)
-        except OSError as error:
-            raise _unreadable(file, error) from error
-        with stream:
-            before = FileState.of(os.fstat(stream.fileno()))
-            chunks = cutting.cut(stream)
-            while (chunk := _next(file, chunks)) is not None:
-                taking.take(chunk)
-        kept = taking.finish()
-        try:
+            with open(file.source, "rb", buffering=0) as stream:
+                before = FileState.of(os.fstat(stream.fileno()))
+                for chunk in cutting.cut(stream):
+                    taking.take(chunk)
+            kept = taking.finish()
             after = FileState.of(os.stat(file.source))
         except OSError as error:
+            if isinstance(error, MlkitError):  # of the store and not of the file
+                raise
             raise _unreadable(file, error) from error
         if before == after and kept.size == after.size:
             return kept, after
     raise _changed(file)
-
-
-def _next(file: LocalFile, chunks: Iterator[bytes]) -> bytes | None:
-    """Give the next chunk; that the file can't be read is told from that packs can't be written."""
-    try:
-        return next(chunks, None)
-    except OSError as error:
-        raise _unreadable(file, error) from error
 
 
 def _unreadable(file: LocalFile, error: OSError) -> InvalidInput:

@@ -7,8 +7,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+from mlkit.data.found_files import FileState, FoundFiles
 from mlkit.errors import InvalidInput
 from mlkit.objects.manifest import path_fault
 
@@ -16,42 +16,7 @@ _ODD = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 _LONG = 1000
 
 
-class FileState(NamedTuple):
-    """What the disk says of a file; one that is written to doesn't keep it.
-
-    Attributes:
-        size: Its length in bytes.
-        mtime_ns: When its bytes were changed last, in nanoseconds since 1970, as its owner may say.
-        ctime_ns: When anything of it was changed last, as only the system says.
-        inode: The number of the file on its disk.
-    """
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> "FileState":
-        """Give the state that a `stat` tells."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-
-class LocalFile(NamedTuple):
-    """A file that is to become a part of a version.
-
-    Attributes:
-        path: Where it will be in the version, with `/` between its parts.
-        source: Where it is on the disk.
-        state: What the disk said of it when it was found.
-    """
-
-    path: str
-    source: str
-    state: FileState
-
-
-def single_file(file: Path) -> list[LocalFile]:
+def single_file(file: Path) -> FoundFiles:
     """Give one file, under its own name.
 
     Raises:
@@ -60,13 +25,15 @@ def single_file(file: Path) -> list[LocalFile]:
     fault = path_fault(file.name)
     if fault:
         raise InvalidInput(f"The name {file.name!r} can't be kept: {fault}")
+    found = FoundFiles(str(file.parent))
     try:
-        return [LocalFile(file.name, str(file), FileState.of(os.stat(file)))]
+        found.add(file.name, FileState.of(os.stat(file)))
     except OSError as error:
         raise InvalidInput(f"The file {str(file)!r} can't be read: {error.strerror}") from error
+    return found
 
 
-def files_of(folder: Path) -> list[LocalFile]:
+def files_of(folder: Path) -> FoundFiles:
     """Give the files below a folder at any depth, sorted by path.
 
     Links are followed as long as they stay within the folder.
@@ -79,16 +46,18 @@ def files_of(folder: Path) -> list[LocalFile]:
     root = os.path.realpath(folder)
     if not os.path.isdir(root):
         raise InvalidInput(f"There is no folder {str(folder)!r}")
-    found = sorted(_walk(root, "", (root,)))
-    if not found:
+    found = FoundFiles(root)
+    for path, state in _walk(root, "", (root,)):
+        found.add(path, state)
+    if not len(found):
         raise InvalidInput(
             f"The folder {str(folder)!r} holds no file", hint="A version needs one at least"
         )
-    check_alike(file.path for file in found)
-    return found
+    check_alike(found.paths)
+    return found.sorted()
 
 
-def _walk(root: str, inner: str, above: tuple[str, ...]) -> Iterator[LocalFile]:
+def _walk(root: str, inner: str, above: tuple[str, ...]) -> Iterator[tuple[str, FileState]]:
     folder = f"{root}/{inner}" if inner else root
     try:
         with os.scandir(folder) as scanned:
@@ -101,7 +70,7 @@ def _walk(root: str, inner: str, above: tuple[str, ...]) -> Iterator[LocalFile]:
             _check_path(root, path)
         real = _follow(root, entry, path) if entry.is_symlink() else ""
         if entry.is_file():
-            yield LocalFile(path, entry.path, _state(entry))
+            yield path, _state(entry)
         elif entry.is_dir():
             inside = real or f"{above[-1]}/{entry.name}"
             if inside in above:
@@ -158,8 +127,9 @@ def check_alike(paths: Iterable[str]) -> None:
     """
     seen: dict[str, str] = {}
     for path in paths:
-        folded = path if path.isascii() else unicodedata.normalize("NFC", path)
-        other = seen.setdefault(folded.casefold(), path)
+        plain = path.isascii() and path.islower()  # of which a copy would only take memory
+        folded = path if plain else unicodedata.normalize("NFC", path).casefold()
+        other = seen.setdefault(folded, path)
         if other != path:
             raise InvalidInput(
                 f"The names {other!r} and {path!r} differ by case or Unicode form only",

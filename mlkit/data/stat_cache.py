@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from mlkit._core.ids import token
-from mlkit.data.folder import FileState, LocalFile
+from mlkit.data.found_files import FileState, FoundFiles, state_types
 from mlkit.objects.manifest import Manifest, schema
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _COARSEST = 2_000_000_000
 _RAW = 32
-_STATE = FileState._fields
 _DIGEST = b"mlkit.digest"
 
 
@@ -34,12 +33,12 @@ class Compared:
     Attributes:
         digest: The digest of all files when none has changed, come or gone; else nothing.
         unchanged: The files that haven't changed, as they were stored.
-        changed: The others.
+        changed: Which of the files did: their places, rising.
     """
 
     digest: str
     unchanged: Manifest = field(repr=False)
-    changed: tuple[LocalFile, ...] = field(repr=False)
+    changed: Sequence[int] = field(repr=False)
 
 
 class StatCache:
@@ -53,78 +52,63 @@ class StatCache:
     def __init__(self, cache: Path, room: str = "folders") -> None:
         self._cache = cache / room
 
-    def compare(self, root: str, files: Sequence[LocalFile]) -> Compared:
+    def compare(self, place: str, files: FoundFiles) -> Compared:
         """Tell which files are what they were.
 
         Args:
-            root: The real path of the folder or file.
+            place: What the folder or file is remembered as.
             files: Its files now, sorted by path.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        table = self._load(self._place(root))
+        table = self._load(self._file(place))
         if table is None:
-            return Compared("", Manifest.of(()), tuple(files))
-        now = _states(files)
-        names = ["path", *_STATE]
+            return Compared("", Manifest.of(()), range(len(files)))
+        now = files.to_arrow()
         known = (table.schema.metadata or {}).get(_DIGEST, b"").decode()
-        if known and now.equals(table.select(names).cast(now.schema)):
-            return Compared(known, Manifest(table.select(schema().names).cast(schema())), ())
-        rows = pc.index_in(now["path"], value_set=table["path"])
-        before = table.take(rows.combine_chunks())
+        if known and now.equals(table.select(now.column_names).cast(now.schema)):
+            return Compared(known, _manifest(table), ())
+        rows = pc.index_in(now["path"], value_set=table["path"]).combine_chunks()
+        before = table.take(rows)
         same = pc.is_valid(rows)
-        for name in _STATE:
+        for name in FileState._fields:
             same = pc.and_kleene(same, pc.equal(now[name], before[name]))
         same = pc.coalesce(same, pa.scalar(value=False))
-        unchanged = before.filter(same).select(schema().names).cast(schema())
-        changed = [
-            file for file, is_same in zip(files, same.to_pylist(), strict=True) if not is_same
-        ]
-        return Compared("", Manifest(unchanged), tuple(changed))
+        changed = pc.indices_nonzero(pc.invert(same)).to_pylist()
+        return Compared("", _manifest(before.filter(same)), changed)
 
-    def remembered(self, root: str) -> Manifest | None:
+    def remembered(self, place: str) -> Manifest | None:
         """Give the files as they were when they were remembered last, None where none were."""
-        table = self._load(self._place(root))
-        return None if table is None else Manifest(table.select(schema().names).cast(schema()))
+        table = self._load(self._file(place))
+        return None if table is None else _manifest(table)
 
     def remember(
-        self,
-        root: str,
-        manifest: Manifest,
-        digest: str,
-        states: dict[str, FileState],
-        began: int,
+        self, place: str, manifest: Manifest, digest: str, states: "pa.Table", began: int
     ) -> None:
         """Remember files that a version refers to; a cache that can't be written harms nobody.
 
         Args:
-            root: The real path of the folder or file.
+            place: What the folder or file is remembered as.
             manifest: The files as they are stored.
             digest: The digest of all of them.
-            states: What the disk said of each, by its path, while it was read.
+            states: What the disk said of each while it was read: a row a file, sorted by path.
             began: When reading began, in nanoseconds since 1970, UTC.
         """
-        import pyarrow as pa
+        import pyarrow.compute as pc
 
         latest = began - _COARSEST
-        rows = [states[path] for path in manifest.paths.to_pylist()]
-        sure = [state.mtime_ns < latest and state.ctime_ns < latest for state in rows]
+        sure = pc.and_(pc.less(states["mtime_ns"], latest), pc.less(states["ctime_ns"], latest))
         table = manifest.table
-        for number, (name, kind) in enumerate(_kinds().items()):
-            if name in table.column_names:
-                continue
-            values = [
-                state[number] if certain else None
-                for state, certain in zip(rows, sure, strict=True)
-            ]
-            table = table.append_column(name, pa.array(values, kind))
+        for name, kind in state_types().items():
+            if name not in table.column_names:
+                table = table.append_column(name, pc.if_else(sure, states[name], None).cast(kind))
         self._save(
-            self._place(root), table.replace_schema_metadata({_DIGEST: digest}).combine_chunks()
+            self._file(place), table.replace_schema_metadata({_DIGEST: digest}).combine_chunks()
         )
 
-    def _place(self, root: str) -> Path:
-        name = hashlib.sha256(root.encode("utf-8", "surrogateescape")).hexdigest()
+    def _file(self, place: str) -> Path:
+        name = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()
         return self._cache / name
 
     def _load(self, place: Path) -> "pa.Table | None":
@@ -159,18 +143,5 @@ class StatCache:
             temporary.unlink(missing_ok=True)
 
 
-def _kinds() -> dict[str, "pa.DataType"]:
-    """Give the type of each part of a file's state; numbers of files may take 64 bits."""
-    import pyarrow as pa
-
-    return {name: pa.uint64() if name == "inode" else pa.int64() for name in _STATE}
-
-
-def _states(files: Sequence[LocalFile]) -> "pa.Table":
-    import pyarrow as pa
-
-    states = [file.state for file in files]
-    columns = {"path": pa.array([file.path for file in files], pa.string())}
-    for number, (name, kind) in enumerate(_kinds().items()):
-        columns[name] = pa.array([state[number] for state in states], kind)
-    return pa.table(columns)
+def _manifest(table: "pa.Table") -> Manifest:
+    return Manifest(table.select(schema().names).cast(schema()))

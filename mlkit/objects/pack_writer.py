@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _WRITERS = 2
 _WAITING = 2
 _STATS = 64
+_OFFSET = 40
 
 
 class KnownChunk(NamedTuple):
@@ -91,7 +92,7 @@ class PackWriter:
         self._size = 0
         self._packs: list[bytes | Future[bytes]] = []
         self._numbers: dict[bytes, int] = {}
-        self._places: dict[bytes, tuple[int, int]] = {}
+        self._places: dict[bytes, int] = {}  # a pack's number, and below it the offset
         self._presence = _Presence(storage)
         self._renewed: list[str] = []
         self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="mlkit-packs")
@@ -125,9 +126,9 @@ class PackWriter:
         found = self._places.get(digest)
         if found is None:
             place = self._reuse(digest) or self._keep(data, digest)
-            self._places[digest] = (place.pack, place.offset)
+            self._places[digest] = place.pack << _OFFSET | place.offset
             return place
-        return Place(digest, len(data), *found)
+        return Place(digest, len(data), found >> _OFFSET, found & ((1 << _OFFSET) - 1))
 
     def finish(self) -> list[bytes]:
         """Write the last pack, and give the digest of each by its number.
