@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlkit.data.json_rows import BLOCK, JsonRows, opened
-from mlkit.data.json_types import MixedError, joined, plainer
+from mlkit.data.json_types import MixedError, as_read, joined, plainer, readable
 from mlkit.data.table_stream import TableStream
 
 if TYPE_CHECKING:
@@ -83,7 +83,12 @@ def _table(rows: JsonRows) -> TableStream:
     if not found.num_fields:
         raise rows.bad("it holds no row with a value")
     schema = pa.schema([found.field(number) for number in range(found.num_fields)])
-    batches = (batch for part in _parts(rows, schema) for batch in part.to_batches())
+    read = pa.schema([column.with_type(readable(column.type)) for column in schema])
+    batches = (
+        pa.record_batch([as_read(*pair) for pair in zip(batch, schema.types, strict=True)], schema)
+        for part in _parts(rows, read)
+        for batch in part.select(schema.names).to_batches()
+    )
     return TableStream.of_batches(schema, batches, what=rows.shown)
 
 

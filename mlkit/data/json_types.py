@@ -61,6 +61,48 @@ def joined(one: "pa.DataType", other: "pa.DataType", place: str = "") -> "pa.Dat
     raise MixedError(f"{place!r} changes from {_word(one)} to {_word(other)}")
 
 
+def readable(kind: "pa.DataType") -> "pa.DataType":
+    """Give a type that Arrow's JSON reads: it miscounts nulls in lists of nothing else.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> readable(pa.list_(pa.null()))
+        ListType(list<item: int64>)
+    """
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_list(kind):
+        inner = kind.value_type
+        return pa.list_(pa.int64() if types.is_null(inner) else readable(inner))
+    if types.is_struct(kind):
+        fields = [kind.field(number) for number in range(kind.num_fields)]
+        return pa.struct([field.with_type(readable(field.type)) for field in fields])
+    return kind
+
+
+def as_read(array: "pa.Array", kind: "pa.DataType") -> "pa.Array":
+    """Give an array of the type that `readable` gave the type that it was given.
+
+    Args:
+        array: The values, no slice of others.
+        kind: The type.
+    """
+    import pyarrow as pa
+    from pyarrow import types
+
+    if array.type.equals(kind):
+        return array
+    if types.is_null(kind):
+        return pa.nulls(len(array))
+    if types.is_list(kind):
+        items = as_read(array.values, kind.value_type)
+        return pa.ListArray.from_arrays(array.offsets, items, type=kind, mask=array.is_null())
+    fields = [kind.field(number) for number in range(kind.num_fields)]
+    parts = [as_read(array.field(number), field.type) for number, field in enumerate(fields)]
+    return pa.StructArray.from_arrays(parts, fields=fields, mask=array.is_null())
+
+
 def _joined_structs(one: "pa.DataType", other: "pa.DataType", place: str) -> "pa.DataType":
     import pyarrow as pa
 

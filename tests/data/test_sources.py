@@ -223,7 +223,8 @@ class TestStreams:
             assert max(len(batch) for batch in stream.batches) < 40
 
     @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl", "arrow", "query"])
-    def test_a_large_file_is_never_held_whole(self, tmp_path, form):
+    def test_a_large_file_is_never_held_whole(self, tmp_path, form, monkeypatch):
+        monkeypatch.setattr("mlkit.data.csv_table._BLOCKS", (1 << 18,))  # a small file for thirty
         table = pa.table({"n": np.arange(4_000_000), "x": np.arange(4_000_000) / 3})
         path = tmp_path / f"t.{form}"
         if form == "parquet":
