@@ -32,10 +32,12 @@ _DATASET_COLUMNS: dict[str, Form] = {
     "dataset": text_of,
     "versions": text_of,
     "latest": text_of,
+    "aliases": text_of,
     "created_at": moment,
 }
 _DATASET_VERSION_COLUMNS: dict[str, Form] = {
     "version": text_of,
+    "aliases": text_of,
     "kind": text_of,
     "rows": text_of,
     "size": show_bytes,
@@ -69,6 +71,7 @@ _ALIAS_COLUMNS: dict[str, Form] = {
     "gate": forms.verdict,
     "reason": text_of,
 }
+_DATASET_ALIAS_COLUMNS = {name: _ALIAS_COLUMNS[name] for name in _ALIAS_COLUMNS if name != "gate"}
 _PROBLEM_COLUMNS: dict[str, Form] = {"path": text_of, "what": text_of, "hurts": text_of}
 
 
@@ -224,30 +227,39 @@ def search(
     ctx.exit(NO)
 
 
+_history = click.option(
+    "--history", metavar="ALIAS", help="How ALIAS of NAME has moved, the oldest first."
+)
+
+
 @command
 @click.argument("name", required=False)
-def data(store: "Store", output: Output, *, name: str | None) -> None:
+@_history
+def data(store: "Store", output: Output, *, name: str | None, history: str | None) -> None:
     """List the datasets, or the versions of the dataset NAME, or show one, such as flights:3."""
     if name is None:
+        _require_name(history)
         found = [rows.dataset_row(store, known) for known in store.datasets.names()]
         output.table(found, _DATASET_COLUMNS, empty="There are no datasets yet.")
-        return
-    if _is_reference(name):
-        output.fields(rows.dataset_fields(store.dataset(name)), forms.VERSION)
-        return
-    versions = [rows.dataset_version(one) for one in store.datasets[name].versions()]
-    output.table(versions, _DATASET_VERSION_COLUMNS, empty="There are no versions yet.")
+    elif history is not None:
+        moves = rows.alias_moves(store.datasets[name], history)
+        output.table(moves, _DATASET_ALIAS_COLUMNS, empty="There are no moves yet.")
+    elif _is_reference(name):
+        version = store.dataset(name)
+        aliases = store.datasets[version.name].aliases()
+        output.fields(rows.dataset_fields(version, aliases), forms.VERSION)
+    else:
+        versions = rows.dataset_versions(store.datasets[name])
+        output.table(versions, _DATASET_VERSION_COLUMNS, empty="There are no versions yet.")
 
 
 @command
 @click.argument("name", required=False)
-@click.option("--history", metavar="ALIAS", help="How ALIAS of NAME has moved, the oldest first.")
+@_history
 def models(store: "Store", output: Output, *, name: str | None, history: str | None) -> None:
     """List the models, or the versions of the model NAME, or show one, such as delay@prod."""
     if name is None:
-        if history is not None:
-            message = "--history needs the NAME of a model"
-            raise click.UsageError(message)
+        _require_name(history)
         found = [rows.model_row(store, known) for known in store.models.names()]
         output.table(found, _MODEL_COLUMNS, empty="There are no models yet.")
     elif history is not None:
@@ -262,15 +274,22 @@ def models(store: "Store", output: Output, *, name: str | None, history: str | N
         output.table(versions, _MODEL_VERSION_COLUMNS, empty="There are no versions yet.")
 
 
+def _require_name(history: str | None) -> None:
+    if history is not None:
+        message = "--history needs a NAME"
+        raise click.UsageError(message)
+
+
 def _is_reference(name: str) -> bool:
     return any(mark in name for mark in ":@#")
 
 
 @command
 @click.argument("reference", metavar="REF")
-def lineage(store: "Store", output: Output, *, reference: str) -> None:
+@click.option("--downstream", is_flag=True, help="What came of it, instead.")
+def lineage(store: "Store", output: Output, *, reference: str, downstream: bool) -> None:
     """Show what REF came from: a model or dataset, such as delay@prod, or a run's id."""
-    found = store.lineage(reference)
+    found = store.lineage(reference, direction="downstream" if downstream else "upstream")
     if output.as_json:
         output.document(rows.lineage_fields(found))
     else:

@@ -9,6 +9,7 @@ from mlkit._core.clock import iso
 from mlkit.cli.forms import short
 
 if TYPE_CHECKING:
+    from mlkit.data.dataset import Dataset
     from mlkit.data.version import DatasetVersion
     from mlkit.models.model import Model
     from mlkit.models.package import ModelVersion
@@ -58,15 +59,17 @@ def run_fields(run: "Run") -> dict[str, Any]:
     }
 
 
-def dataset_fields(version: "DatasetVersion") -> dict[str, Any]:
+def dataset_fields(version: "DatasetVersion", aliases: Mapping[str, int]) -> dict[str, Any]:
     """Give everything of a dataset's version but its content."""
     return {
-        **dataset_version(version),
+        **dataset_version(version, aliases),
         "columns": dict(version.types),
         "inputs": list(version.inputs),
         "user": version.user,
         "url": version.url,
         "description": version.description,
+        "tags": version.tags,
+        "notes": [note["text"] for note in version.notes],
     }
 
 
@@ -108,14 +111,22 @@ def dataset_row(store: "Store", name: str) -> dict[str, Any]:
         "dataset": name,
         "versions": len(dataset.versions()),
         "latest": latest.ref,
+        "aliases": dataset.aliases(),
         "created_at": iso(latest.created_at),
         "digest": latest.digest,
     }
 
 
-def dataset_version(version: "DatasetVersion") -> dict[str, Any]:
+def dataset_versions(dataset: "Dataset") -> list[dict[str, Any]]:
+    """Give a dataset's versions, one a row, with the aliases that are on them now."""
+    aliases = dataset.aliases()
+    return [dataset_version(one, aliases) for one in dataset.versions()]
+
+
+def dataset_version(version: "DatasetVersion", aliases: Mapping[str, int]) -> dict[str, Any]:
     """Give a dataset's version in one row."""
     return {
+        "aliases": _held(version.number, aliases),
         "version": version.number,
         "ref": version.ref,
         "kind": version.kind,
@@ -146,16 +157,17 @@ def model_versions(model: "Model") -> list[dict[str, Any]]:
     return [_model_version(one, aliases) for one in model.versions()]
 
 
-def alias_moves(model: "Model", alias: str) -> list[dict[str, Any]]:
+def alias_moves(of: "Dataset | Model", alias: str) -> list[dict[str, Any]]:
     """Give what was done with an alias, and what a gate refused, the oldest first.
 
     Raises:
         NotFound: There is no such alias, nor was it ever refused.
     """
-    refused = [_refusal(one) for one in model.refusals() if one.alias == alias]
-    if refused and alias not in model.aliases():
+    refusals = of.refusals() if hasattr(of, "refusals") else []
+    refused = [_refusal(one) for one in refusals if one.alias == alias]
+    if refused and alias not in of.aliases():
         return refused
-    moves = [_move(one) for one in model.history(alias)]
+    moves = [_move(one) for one in of.history(alias)]
     return sorted([*moves, *refused], key=lambda row: str(row["at"]))
 
 
@@ -225,7 +237,7 @@ def merge_fields(report: "MergeReport") -> dict[str, Any]:
 
 def _model_version(version: "ModelVersion", aliases: Mapping[str, int]) -> dict[str, Any]:
     return {
-        "aliases": sorted(alias for alias, number in aliases.items() if number == version.number),
+        "aliases": _held(version.number, aliases),
         "version": version.number,
         "ref": version.ref,
         "created_at": iso(version.created_at),
@@ -237,6 +249,11 @@ def _model_version(version: "ModelVersion", aliases: Mapping[str, int]) -> dict[
         "user": version.user,
         "note": version.note,
     }
+
+
+def _held(version: int, aliases: Mapping[str, int]) -> list[str]:
+    """Give the aliases that a version holds."""
+    return sorted(alias for alias, number in aliases.items() if number == version)
 
 
 def _used(version: dict[str, Any]) -> str:

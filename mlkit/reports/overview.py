@@ -132,12 +132,28 @@ class ModelOverview:
     lineage: Mapping[str, str] = field(factory=dict)
 
 
+@frozen(kw_only=True)
+class Said:
+    """What was said of a dataset's version after it was made.
+
+    Attributes:
+        aliases: The aliases that it holds now.
+        tags: Its tags.
+        notes: The texts of its notes, the oldest first.
+    """
+
+    aliases: Sequence[str] = ()
+    tags: Mapping[str, str] = field(factory=dict)
+    notes: Sequence[str] = ()
+
+
 PLACES = (
     ("mlkit.json", "the store's format, id and capabilities"),
     ("runs/<run id>/", "each run: its start, its events, its end"),
     ("datasets/<name>/<n>.json", "each dataset version, by number"),
+    ("datasets/<name>/remarks/<n>/", "tags and notes that a dataset version got later"),
     ("models/<name>/<n>.json", "each model version, by number"),
-    ("models/<name>/aliases/<alias>/<n>.json", "every move of an alias; the newest entry counts"),
+    ("…/<name>/aliases/<alias>/<n>.json", "every move of an alias; the newest entry counts"),
     ("monitors/<model>/", "inferences and truths as Parquet, checks, decisions of triggers"),
     ("blobs/ and packs/", "the bytes of files, each named by its digest"),
 )
@@ -154,6 +170,7 @@ class Overview:
         title: The page's head.
         runs: The runs.
         datasets: The versions of all datasets.
+        said: What was said of versions of datasets, by their references.
         models: The models.
         places: Where everything lies, and what is there.
     """
@@ -163,5 +180,6 @@ class Overview:
     title: str = "From data to production"
     runs: Sequence[RunLike] = ()
     datasets: Sequence[DatasetVersionLike] = ()
+    said: Mapping[str, Said] = field(factory=dict)
     models: Sequence[ModelOverview] = ()
     places: Sequence[tuple[str, str]] = PLACES

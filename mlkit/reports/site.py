@@ -1,6 +1,6 @@
 """The page of a store: the whole lifecycle on one sheet, which needs nothing else to be read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlkit.display.formats import NOTHING, show_bytes, show_float, show_time
@@ -10,12 +10,13 @@ from mlkit.display.table import html_table
 from mlkit.monitoring.monitor_report import MonitorReport
 from mlkit.quality.gate_report import GateReport
 from mlkit.reports.leaderboard import leaderboards, main_metric
-from mlkit.reports.overview import AliasMoveLike, DatasetVersionLike, ModelOverview, Overview
+from mlkit.reports.overview import AliasMoveLike, ModelOverview, Overview, Said
 from mlkit.reports.production import label, main_figure, production
 
 _DIGITS = 19
 _ID = 18
 _MOST_VERSIONS = 30
+_NOTHING_SAID = Said()
 
 
 def store_page(overview: Overview) -> str:
@@ -43,7 +44,7 @@ def store_page(overview: Overview) -> str:
     sections.append(_runs(overview))
     sections += [_model(index, model) for index, model in enumerate(overview.models)]
     if overview.datasets:
-        sections.append(_datasets(overview.datasets))
+        sections.append(_datasets(overview))
     sections.append(_places(overview))
     return page(
         overview.title,
@@ -193,11 +194,14 @@ def _gate_report(found: Mapping[str, Any] | None) -> GateReport | None:
         return None
 
 
-def _datasets(datasets: Sequence[DatasetVersionLike]) -> Section:
+def _datasets(overview: Overview) -> Section:
+    datasets = overview.datasets
     made = any(one.run_id for one in datasets)
+    told = _told(overview)
     rows = [
         [
             one.ref,
+            *(show(overview.said.get(one.ref, _NOTHING_SAID)) for show in told.values()),
             one.kind,
             one.rows,
             show_bytes(one.size),
@@ -207,8 +211,24 @@ def _datasets(datasets: Sequence[DatasetVersionLike]) -> Section:
         ]
         for one in datasets
     ]
-    heads = ["version", "kind", "rows", "size", "digest", *(["run"] if made else []), "made"]
+    run = ["run"] if made else []
+    heads = ["version", *told, "kind", "rows", "size", "digest", *run, "made"]
     return Section("datasets", "Datasets", (html_table(heads, rows, limit=100),))
+
+
+def _told(overview: Overview) -> dict[str, Callable[[Said], object]]:
+    """Give the columns of what was said of versions, those of which there is anything."""
+    columns: dict[str, Callable[[Said], object]] = {
+        "alias": lambda said: join(*(badge(alias, "info") for alias in said.aliases)),
+        "tags": lambda said: ", ".join(f"{name}={text}" for name, text in said.tags.items()),
+        "notes": lambda said: "; ".join(said.notes),
+    }
+    held = (("alias", "aliases"), ("tags", "tags"), ("notes", "notes"))
+    return {
+        head: columns[head]
+        for head, name in held
+        if any(getattr(said, name) for said in overview.said.values())
+    }
 
 
 def _places(overview: Overview) -> Section:

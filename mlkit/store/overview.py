@@ -1,5 +1,6 @@
 """Gathers what a page of a store shows."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -7,7 +8,7 @@ from mlkit._core.clock import now_ns
 from mlkit._core.ids import token
 from mlkit.errors import MlkitError
 from mlkit.objects.aliases import AliasEntry
-from mlkit.reports.overview import PLACES, ModelOverview, Overview
+from mlkit.reports.overview import PLACES, ModelOverview, Overview, Said
 
 if TYPE_CHECKING:
     from mlkit.models.model import Model
@@ -42,6 +43,7 @@ def overview_of(store: "Store", title: str) -> Overview:
         for name in store.datasets.names()
         for version in _readable(store.datasets[name], damaged)
     ]
+    said = {ref: one for name in store.datasets.names() for ref, one in _said(store, name, damaged)}
     models = [_model(store, name, damaged) for name in store.models.names()]
     notice = [("damaged", f"{'; '.join(damaged)}. store.verify() says more")] if damaged else []
     return Overview(
@@ -50,6 +52,7 @@ def overview_of(store: "Store", title: str) -> Overview:
         title=title,
         runs=list(store.runs.readable()),
         datasets=datasets,
+        said=said,
         models=models,
         places=[*notice, *PLACES],
     )
@@ -64,6 +67,25 @@ def _readable(versions: "Numbered[V_co]", damaged: list[str]) -> list[V_co]:
         except MlkitError as error:
             damaged.append(f"version {number} of {versions.name} can't be read: {error.message}")
     return found
+
+
+def _said(store: "Store", name: str, damaged: list[str]) -> Iterator[tuple[str, Said]]:
+    """Give what was said of the versions of a dataset, and note what of it can't be read."""
+    dataset = store.datasets[name]
+    aliases: dict[str, int] = {}
+    try:
+        aliases = dataset.aliases()
+    except MlkitError as error:
+        damaged.append(f"aliases of {name} can't be read: {error.message}")
+    for version in _readable(dataset, []):
+        held = [alias for alias, number in aliases.items() if number == version.number]
+        tags, notes = dict[str, str](), list[str]()
+        try:
+            tags, notes = version.tags, [note["text"] for note in version.notes]
+        except MlkitError as error:
+            damaged.append(f"what was said of {version.ref} can't be read: {error.message}")
+        if held or tags or notes:
+            yield version.ref, Said(aliases=held, tags=tags, notes=notes)
 
 
 def _model(store: "Store", name: str, damaged: list[str]) -> ModelOverview:

@@ -197,3 +197,43 @@ def test_a_store_without_versions_says_so(ask, store, command):
     answer = ask(command)
     assert (answer.code, answer.out) == (0, "")
     assert answer.err.startswith("There are no")
+
+
+def test_data_shows_aliases_tags_and_notes(ask, store, flights):
+    store.datasets["flights"].promote(1, "gold", reason="by hand")
+    flights[0].set_tags(owner="ml")
+    flights[0].note("the first")
+    (row,) = ask("data", "--json").json
+    assert row["aliases"] == {"gold": 1}
+    assert [one["aliases"] for one in ask("data", "flights", "--json").json] == [["gold"], []]
+    assert "gold" in ask("data", "flights").out
+    shown = ask("data", "flights@gold", "--json").json
+    assert (shown["ref"], shown["tags"], shown["notes"]) == (
+        "flights:1",
+        {"owner": "ml"},
+        ["the first"],
+    )
+
+
+def test_data_shows_how_an_alias_has_moved(ask, store, flights):
+    for number in (1, 2):
+        store.datasets["flights"].promote(number, "gold", reason=f"number {number}")
+    store.datasets["flights"].rollback("gold")
+    moves = ask("data", "flights", "--history", "gold", "--json").json
+    assert [(one["action"], one["version"], one["reason"]) for one in moves] == [
+        ("promote", 1, "number 1"),
+        ("promote", 2, "number 2"),
+        ("rollback", 1, ""),
+    ]
+    assert "rollback" in ask("data", "flights", "--history", "gold").out
+    assert ask("data", "flights", "--history", "silver").code == NOT_FOUND
+    assert ask("data", "--history", "gold").code == USAGE
+
+
+def test_lineage_goes_downstream_when_it_is_asked_to(ask, store, flights):
+    with store.start_run("late") as run:
+        run.use_dataset("flights:1")
+    nodes = ask("lineage", "flights:1", "--downstream", "--json").json["nodes"]
+    assert [node["ref"] for node in nodes] == ["flights:1", run.id]
+    assert run.id in ask("lineage", "flights:1", "--downstream").out
+    assert run.id not in ask("lineage", "flights:1").out

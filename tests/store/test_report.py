@@ -93,3 +93,25 @@ def _problems(store):
         return list(Store(store.url).verify())
     except mlkit.MlkitError as error:  # the root itself is damaged
         return [error]
+
+
+def test_a_page_shows_what_was_said_of_versions_escaped_and_what_of_it_is_damaged(tmp_path):
+    store = Store(tmp_path / "store")
+    for number in (1, 2):
+        store.log_dataset("flights", {"a": [number]})
+    assert "<th>tags</th>" not in store.report(tmp_path / "page.html").read_text()
+    store.datasets["flights"].promote(1, "gold")
+    store.dataset("flights:1").set_tags({"<script>": "<u>ml"})
+    store.dataset("flights:2").note("<i>by hand")
+    html = store.report(tmp_path / "page.html").read_text()
+    for shown in ("gold", "&lt;script&gt;=&lt;u&gt;ml", "&lt;i&gt;by hand"):
+        assert shown in html
+    assert "<script" not in html
+    assert "<u>" not in html
+    assert "<i>" not in html
+    store._storage.write("datasets/flights/aliases/gold/1.json", b"{}")
+    store._storage.write("datasets/flights/remarks/1/1.json", b"{}")
+    html = store.report(tmp_path / "page.html").read_text()
+    assert "aliases of flights can&#x27;t be read" in html
+    assert "what was said of flights:1 can&#x27;t be read" in html
+    assert "&lt;i&gt;by hand" in html
