@@ -1,12 +1,15 @@
 """What the environment says: where the default store, the cache and the spool are."""
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
 from mlkit.errors import InvalidInput
 
 _PATIENCE = 60.0
+_CACHE = 10 << 30
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) *([kmgt]?)(i?)b?", re.IGNORECASE)
 _OFF = frozenset({"0", "false", "no", "off"})
 
 
@@ -28,6 +31,25 @@ def cache_dir() -> Path:
         return Path(named)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else _home() / ".cache") / "mlkit"
+
+
+def cache_size() -> int:
+    """Give the most bytes that copies of remote objects may take on this machine.
+
+    It is `$MLKIT_CACHE_SIZE`, such as `500MB`, `20GB` or `20GiB`, else 10 GiB; 0 keeps no copies.
+
+    Raises:
+        InvalidInput: The variable is no size.
+    """
+    named = os.environ.get("MLKIT_CACHE_SIZE")
+    if not named:
+        return _CACHE
+    match = _SIZE.fullmatch(named.strip())
+    if match is None:
+        message = f"MLKIT_CACHE_SIZE is {named!r}, which is no size"
+        raise InvalidInput(message, hint="Set it to a size such as 20GB, or don't set it")
+    unit = 1024 if match[3] else 1000
+    return int(float(match[1]) * unit ** " kmgt".index(match[2].lower() or " "))
 
 
 def spool_dir() -> Path:

@@ -2,13 +2,13 @@
 
 import base64
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, BinaryIO, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, BinaryIO
 
 from mlkit._core.names import near
 from mlkit.data.categories import categorized
 from mlkit.data.layout import kept_type
-from mlkit.errors import Corrupt, InvalidInput, MlkitError
+from mlkit.errors import Corrupt, InvalidInput
 from mlkit.objects.packs import CHUNK_SIZE
 
 if TYPE_CHECKING:
@@ -114,54 +114,6 @@ class ChunkSink(io.RawIOBase):
         if self._buffer:
             self._take(bytes(self._buffer))
             self._buffer.clear()
-
-
-def read_batches(
-    stream: BinaryIO, schema: "pa.Schema", columns: Sequence[str] | None, rows: int
-) -> Iterator["pa.RecordBatch"]:
-    """Give the rows of a Parquet file in batches, with the types they were logged with.
-
-    Args:
-        stream: The file; only what the columns need is read.
-        schema: The schema that the version says.
-        columns: Which columns, in which order; all by default.
-        rows: The most rows of a batch.
-
-    Raises:
-        InvalidInput: There is no such column.
-        Corrupt: The file isn't the Parquet that the version says.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    wanted = select(schema, columns)
-    try:
-        file = pq.ParquetFile(pa.PythonFile(stream, mode="r"))
-        for batch in file.iter_batches(batch_size=rows, columns=wanted.names):
-            yield conform(batch.select(wanted.names), wanted)
-    except MlkitError:
-        raise
-    except (pa.ArrowException, KeyError, OSError) as error:
-        raise Corrupt(f"The Parquet file of the version can't be read: {error}") from error
-
-
-def read_table(stream: BinaryIO, schema: "pa.Schema", columns: Sequence[str] | None) -> "pa.Table":
-    """Give a Parquet file as a table, with the types it was logged with; see `read_batches`."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from pyarrow import types
-
-    wanted = select(schema, columns)
-    try:
-        table = pq.ParquetFile(pa.PythonFile(stream, mode="r")).read(columns=wanted.names)
-        table = table.select(wanted.names)
-    except MlkitError:
-        raise
-    except (pa.ArrowException, KeyError, OSError) as error:
-        raise Corrupt(f"The Parquet file of the version can't be read: {error}") from error
-    if table.schema.equals(wanted) and not any(types.is_dictionary(kind) for kind in wanted.types):
-        return cast("pa.Table", table.cast(wanted))
-    return pa.Table.from_batches([conform(batch, wanted) for batch in table.to_batches()], wanted)
 
 
 def select(schema: "pa.Schema", columns: Sequence[str] | None) -> "pa.Schema":

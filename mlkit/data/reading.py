@@ -1,27 +1,27 @@
 """The bytes of a version's files, checked as they are read."""
 
 import io
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from attrs import field, frozen
 
 from mlkit._core.hashing import Hasher
+from mlkit.data.chunked_file import BUFFER, ChunkedFile
 from mlkit.data.references import check_source, open_source
+from mlkit.data.table_reading import TableReader
 from mlkit.errors import Corrupt
 from mlkit.objects.blobs import Blobs
 from mlkit.objects.manifest import FileEntry
-from mlkit.objects.packs import CHUNK_SIZE, ChunkRef, read_chunks
+from mlkit.objects.pack_reading import PackReader
 from mlkit.objects.shards import Shards
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from mlkit.storage.protocol import Storage
 
-_AHEAD = 8
-_HELD = 16
 _PIECE = 8 << 20
 
 
@@ -31,11 +31,16 @@ class FileReader:
 
     Args:
         storage: Where the packs and manifests lie.
-        cache: A folder for copies of remote manifests.
+        cache: A folder for copies of what is remote.
     """
 
     storage: "Storage" = field()
     cache: Path = field()
+
+    @property
+    def packs(self) -> PackReader:
+        """Reads chunks."""
+        return PackReader(self.storage, self.cache)
 
     def shards(self, digests: tuple[str, ...], starts: tuple[str, ...]) -> Shards:
         """Give the manifest of a version, whose shards are read when they are needed."""
@@ -54,15 +59,19 @@ class FileReader:
         if entry.source is not None:
             check_source([entry], storage_options)
             return open_source(entry.source, storage_options)
-        return io.BufferedReader(self.open_raw(entry), CHUNK_SIZE)
+        return io.BufferedReader(self.open_raw(entry), BUFFER)
 
-    def open_raw(self, entry: FileEntry) -> "ChunkedFile":
+    def open_raw(self, entry: FileEntry) -> ChunkedFile:
         """Open a file that was copied, for a caller who reads in pieces of their own choice."""
-        return ChunkedFile(self.storage, entry.chunks)
+        return ChunkedFile(self.packs, entry.chunks)
+
+    def table(self, entry: FileEntry, schema: "pa.Schema") -> TableReader:
+        """Read a Parquet file with the schema that its version says."""
+        return TableReader(self.packs, entry.chunks, schema)
 
     def whole(self, entries: Sequence[FileEntry]) -> Iterator[bytes]:
         """Give the bytes of files that are a single chunk each, neighbours read at once."""
-        return read_chunks(self.storage, [entry.chunks[0] for entry in entries])
+        return self.packs.stream(entry.chunks[0] for entry in entries)
 
     def pieces(
         self, entry: FileEntry, storage_options: Mapping[str, Any] | None = None
@@ -78,7 +87,7 @@ class FileReader:
                     yield piece
             return
         hasher = Hasher()
-        for chunk in read_chunks(self.storage, list(entry.chunks)):
+        for chunk in self.packs.stream(entry.chunks):
             hasher.update(chunk)
             yield chunk
         if hasher.digest != entry.digest:
@@ -86,64 +95,3 @@ class FileReader:
                 f"The file {entry.path!r} doesn't match its digest, although its chunks do",
                 hint="Its manifest was not made by mlkit, or was tampered with",
             )
-
-
-class ChunkedFile(io.RawIOBase):
-    """A file whose bytes lie in chunks: read only, seekable, not shared between threads.
-
-    Args:
-        storage: Where the packs lie.
-        chunks: The chunks, in order.
-    """
-
-    def __init__(self, storage: "Storage", chunks: tuple[ChunkRef, ...]) -> None:
-        super().__init__()
-        self._storage = storage
-        self._chunks = chunks
-        self._starts = list(accumulate((chunk.size for chunk in chunks), initial=0))
-        self._position = 0
-        self._held: dict[int, bytes] = {}
-
-    def readable(self) -> bool:
-        """Tell that it can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Tell that any position can be gone to."""
-        return True
-
-    def tell(self) -> int:
-        """Give the position."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go to a position, and give it."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._starts[-1]}[whence]
-        if base + offset < 0:
-            raise ValueError(f"There is no position {base + offset} in a file")
-        self._position = base + offset
-        return self._position
-
-    def readinto(self, buffer: "memoryview", /) -> int:  # type: ignore[override]
-        """Fill a buffer from here on, and give the number of bytes; 0 at the end."""
-        view = memoryview(buffer).cast("B")
-        done = 0
-        while done < len(view) and self._position < self._starts[-1]:
-            number = bisect_right(self._starts, self._position) - 1
-            chunk = self._chunk(number, len(view) - done)
-            inner = self._position - self._starts[number]
-            piece = memoryview(chunk)[inner : inner + len(view) - done]
-            view[done : done + len(piece)] = piece
-            done += len(piece)
-            self._position += len(piece)
-        return done
-
-    def _chunk(self, number: int, wanted: int) -> bytes:
-        """Give a chunk; the next ones are read with it when they will be wanted."""
-        if number not in self._held:
-            count = min(max(1, -(-wanted // CHUNK_SIZE)), _AHEAD)
-            refs = list(self._chunks[number : number + count])
-            self._held.update(enumerate(read_chunks(self._storage, refs), start=number))
-            while len(self._held) > _HELD:
-                del self._held[next(iter(self._held))]
-        return self._held[number]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from attrs import field, frozen
 
@@ -15,13 +15,14 @@ from mlkit._core.names import near
 from mlkit.data.checkout import Checkout
 from mlkit.data.diff import DatasetDiff, diff
 from mlkit.data.library_frames import pandas_frame, polars_frame
-from mlkit.data.parquet import FILE, decode_schema, read_batches, read_table
+from mlkit.data.parquet import FILE, decode_schema
 from mlkit.data.profile import Profile, profile_batches
 from mlkit.data.reading import FileReader
 from mlkit.data.references import check_source
 from mlkit.data.relations import Related, Relations
 from mlkit.data.split import Shares, Splits, split
 from mlkit.data.stat_cache import StatCache
+from mlkit.data.table_reading import TableReader
 from mlkit.display.formats import show_bytes, show_time
 from mlkit.errors import Corrupt, InvalidInput, NotFound
 from mlkit.objects.manifest import FileEntry, Manifest
@@ -179,20 +180,33 @@ class DatasetVersion(Remarked, Related):
         """The digests of the blobs that list the files."""
         return self._manifest
 
-    def to_arrow(self, columns: Sequence[str] | None = None) -> "pa.Table":
+    def to_arrow(self, columns: Sequence[str] | None = None, *, filters: Any = None) -> "pa.Table":
         """Give the table, with the exact types it was logged with.
 
+        Only what is needed is read: the columns, and the row groups that may have such rows.
+
         Args:
-            columns: Which columns, in which order; all by default. Only they are read.
+            columns: Which columns, in which order; all by default.
+            filters: Which rows, as in `pandas.read_parquet`: tuples of a column, an operator and a
+                value, which must all hold; or a list of such lists, of which one must; or a
+                `pyarrow.compute` expression. Their columns needn't be among `columns`.
 
         Raises:
-            InvalidInput: The version is no table, or has no such column.
+            InvalidInput: The version is no table, has no such column, or a filter can't be.
             Corrupt: What was stored is damaged.
-        """
-        with self._open_table() as stream:
-            return read_table(stream, self.schema, columns)
 
-    def to_pandas(self, columns: Sequence[str] | None = None) -> "pd.DataFrame":
+        Example:
+            >>> import mlkit
+            >>> store = mlkit.Store("memory://to-arrow-example")
+            >>> version = store.log_dataset("flights", {"to": ["LAX", "BOS"], "delay": [70, 3]})
+            >>> version.to_arrow(["to"], filters=[("delay", ">", 60)])["to"].to_pylist()
+            ['LAX']
+        """
+        return self._table().read(columns, filters)
+
+    def to_pandas(
+        self, columns: Sequence[str] | None = None, *, filters: Any = None
+    ) -> "pd.DataFrame":
         """Give the table as a DataFrame; see `to_arrow`.
 
         Integers with nulls become floats, as in pandas, unless floats can't hold them exactly:
@@ -201,29 +215,31 @@ class DatasetVersion(Remarked, Related):
         Raises:
             MissingExtra: pandas isn't installed.
         """
-        return pandas_frame(self.to_arrow(columns))
+        return pandas_frame(self.to_arrow(columns, filters=filters))
 
-    def to_polars(self, columns: Sequence[str] | None = None) -> "pl.DataFrame":
+    def to_polars(
+        self, columns: Sequence[str] | None = None, *, filters: Any = None
+    ) -> "pl.DataFrame":
         """Give the table as a polars DataFrame; see `to_arrow`.
 
         Raises:
             MissingExtra: polars isn't installed.
         """
-        return polars_frame(self.to_arrow(columns))
+        return polars_frame(self.to_arrow(columns, filters=filters))
 
     def batches(
-        self, columns: Sequence[str] | None = None, *, rows: int = _ROWS
+        self, columns: Sequence[str] | None = None, *, filters: Any = None, rows: int = _ROWS
     ) -> Iterator["pa.RecordBatch"]:
-        """Give the table batch by batch, in the memory of a few; see `to_arrow`.
+        """Give the table batch by batch, in the memory of a few row groups; see `to_arrow`.
 
         Args:
             columns: Which columns, in which order; all by default.
+            filters: Which rows; all by default.
             rows: The most rows of a batch.
         """
         if rows < 1:
             raise InvalidInput(f"A batch can't have {rows} rows")
-        with self._open_table() as stream:
-            yield from read_batches(stream, self.schema, columns, rows)
+        yield from self._table().batches(columns, filters, rows)
 
     @cached_property
     def profile(self) -> Profile:
@@ -354,9 +370,9 @@ class DatasetVersion(Remarked, Related):
                 hint="Read its files with open(path) or checkout(folder)",
             )
 
-    def _open_table(self) -> BinaryIO:
-        self._require_table()
-        return cast("BinaryIO", self._reader.open_raw(self._entry(FILE)))
+    def _table(self) -> TableReader:
+        schema = self.schema  # which only a table has
+        return self._reader.table(self._entry(FILE), schema)
 
 
 @frozen

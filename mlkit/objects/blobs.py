@@ -1,6 +1,5 @@
 """Whole files kept under the digest of their content: `blobs/<aa>/<sha256>`."""
 
-import os
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,9 +9,9 @@ from attrs import evolve, field, frozen
 
 from mlkit._core.clock import Clock, now_ns
 from mlkit._core.hashing import Hasher, digest_bytes, digest_file, digest_stream, hex_of
-from mlkit._core.ids import token
 from mlkit.errors import Corrupt, InvalidInput, MlkitError, NotFound, StorageFault
 from mlkit.objects.age import is_aging
+from mlkit.objects.local_cache import local_cache
 from mlkit.storage.faulting import fault
 
 if TYPE_CHECKING:
@@ -266,10 +265,12 @@ class Blobs:
             if digest_file(local) != digest:
                 raise damaged(path)
             return local
-        copy = cache / path
         try:
-            if not (copy.is_file() and digest_file(copy) == digest):
-                self._download(digest, copy)
+            return local_cache(cache).file(
+                path,
+                lambda copy: digest_file(copy) == digest,
+                lambda stream: self.write_to(stream, digest),
+            )
         except MlkitError:
             raise
         except OSError as error:
@@ -277,17 +278,29 @@ class Blobs:
                 f"The cache {str(cache)!r} can't be used: {error.strerror}",
                 hint="Free some space there, or set MLKIT_CACHE to another folder",
             ) from error
-        return copy
 
-    def _download(self, digest: str, copy: Path) -> None:
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        temporary = copy.with_name(f".{copy.name}.{token()}")
-        try:
-            with temporary.open("xb") as stream:
-                self.write_to(stream, digest)
-            os.replace(temporary, copy)  # noqa: PTH105 - the pair of names reads better
-        finally:
-            temporary.unlink(missing_ok=True)
+    def read_cached(self, digest: str, cache: Path) -> bytes:
+        """Give the bytes of a blob that is read again and again, after checking them.
+
+        Args:
+            digest: The digest of the blob.
+            cache: A folder for the copy of a blob that isn't a local file; one that can't be used
+                does no harm.
+
+        Raises:
+            NotFound: There is no such blob.
+            Corrupt: The bytes don't match the digest.
+        """
+        path = object_path(ROOT, digest)
+        if self.storage.local_path(path) is not None:
+            return self.read(digest)
+        copies = local_cache(cache)
+        data = copies.get(path)
+        if data is not None and digest_bytes(data) == digest:
+            return data
+        data = self.read(digest)
+        copies.put(path, data)
+        return data
 
 
 class _Witness:

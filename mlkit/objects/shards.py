@@ -143,11 +143,9 @@ class Shards:
         return self._held[number]
 
     def _read(self, number: int) -> Manifest:
-        import pyarrow as pa
-
         digest = self.digests[number]
-        with pa.OSFile(str(self.blobs.path(digest, self.cache))) as file:
-            shard = decode_shard(file.read_buffer(), f"The manifest {digest}")
+        data = self.blobs.read_cached(digest, self.cache)
+        shard = decode_shard(data, f"The manifest {digest}")
         if self.starts and (not len(shard) or shard.paths[0].as_py() != self.starts[number]):
             raise Corrupt(
                 f"The manifest {digest} doesn't begin with {self.starts[number]!r}",

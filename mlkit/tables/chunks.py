@@ -68,7 +68,7 @@ def seal(sink: io.BytesIO) -> int:
         footer = bytes(data[-length:])
         metadata = pq.read_metadata(pa.BufferReader(footer))
         digests = b"".join(
-            _digest(data[slice(*_span(metadata, group, column))])
+            _digest(data[slice(*span(metadata, group, column))])
             for group in range(metadata.num_row_groups)
             for column in range(metadata.num_columns)
         )
@@ -104,7 +104,7 @@ def chunks_of(
     for group in groups:
         for leaf in leaves:
             at = (group * metadata.num_columns + leaf) * _DIGEST
-            found.append(Chunk(*_span(metadata, group, leaf), tail[at : at + _DIGEST]))
+            found.append(Chunk(*span(metadata, group, leaf), tail[at : at + _DIGEST]))
     return found
 
 
@@ -148,7 +148,14 @@ def read_chunks(
     return held
 
 
-def _span(metadata: "pq.FileMetaData", group: int, column: int) -> tuple[int, int]:
+def span(metadata: "pq.FileMetaData", group: int, column: int) -> tuple[int, int]:
+    """Give where a column of Parquet lies in a row group: its first byte, and that after its last.
+
+    Args:
+        metadata: What the footer says.
+        group: The number of the row group.
+        column: The number of the column of Parquet.
+    """
     chunk = metadata.row_group(group).column(column)
     start = chunk.data_page_offset
     if chunk.has_dictionary_page:
