@@ -108,10 +108,11 @@ class Datasets:
             run_id: The run that made it.
             inputs: What it was made from: references, or dicts with one.
             description: What to say of it.
-            tags: More to say of it, by name.
+            tags: More to say of it, by name; of an existing version too.
 
         Returns:
-            The version, new or existing. Nothing is written for an existing one.
+            The version, new or existing. Nothing is written for an existing one but tags that it
+            lacks.
 
         Raises:
             InvalidName: The name can't be, or differs from another one by case only.
@@ -287,7 +288,11 @@ class Datasets:
     ) -> DatasetVersion:
         series = self._open_series(name)
         number = self._committer.commit(series, make, fields, self._index_chunks)
-        return self[name][number]
+        version = self[name][number]
+        tags = fields.get("tags") or {}
+        if tags and not tags.items() <= version.tags.items():  # the content was there already
+            version.set_tags(tags)
+        return version
 
     def _index_chunks(self, lists: ChunkLists) -> None:
         """List the chunks of all versions, of which a store that older ones made has no lists."""

@@ -245,3 +245,15 @@ def test_tags_of_the_document_are_there_until_another_is_set(flights, memory):
     version = flights[4]
     version.set_tags(stage=None)
     assert flights[4].tags == {"owner": "ml"}
+
+
+def test_tags_that_are_given_with_a_content_that_is_there_are_kept_too(datasets, memory):
+    datasets.log("flights", {"a": [1]}, tags={"owner": "ml"})
+    assert list(memory.list("datasets/flights/remarks")) == []
+    for _ in range(2):
+        version = datasets.log("flights", {"a": [1]}, tags={"owner": "ann", "api_key": "hunter2"})
+        assert version.ref == "flights:1"
+        assert version.tags == {"owner": "ann", "api_key": "[masked]"}
+    assert [one.path for one in memory.list("datasets/flights/remarks")] == [
+        "datasets/flights/remarks/1/1.json"
+    ]
