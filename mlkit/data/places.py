@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Self, TypeVar, cast
 from attrs import field, frozen
 
 from mlkit._core.masking import mask_text
-from mlkit.errors import InvalidInput, MissingExtra, NotFound
+from mlkit.errors import InvalidInput, MissingExtra, MlkitError, NotFound
 from mlkit.objects.manifest import Source, path_fault
 from mlkit.storage.drivers import EXTRAS, driver_of
 from mlkit.storage.faulting import fault
@@ -53,6 +53,7 @@ class Place:
         Raises:
             InvalidInput: Nothing knows its protocol, or an option is wrong.
             MissingExtra: The driver isn't installed.
+            StorageFault: The storage failed.
         """
         from fsspec.core import url_to_fs
 
@@ -67,6 +68,10 @@ class Place:
             ) from error
         except (ValueError, TypeError) as error:
             raise InvalidInput(f"{shown} can't be opened: {mask_text(str(error))}") from error
+        except (
+            Exception
+        ) as error:  # of drivers that read what they lead through, such as an archive
+            raise _fault(error, shown) from error
         return cls(shown, path, driver)
 
     def listed(self) -> "RemoteFiles":
@@ -146,8 +151,7 @@ class Place:
         try:
             return call()
         except Exception as error:  # drivers raise whatever their libraries do
-            folder, _, name = self.url.rpartition("/")
-            raise fault(error, folder, name, writing=False) from error
+            raise _fault(error, self.url) from error
 
     def _fresh(self) -> Any:
         """Give the driver, after it forgot what it had listed: others write there too."""
@@ -286,6 +290,11 @@ def describe(url: str, info: Mapping[str, Any]) -> Source:
 def size_of(info: Mapping[str, Any]) -> int:
     """Give the size that fsspec's `info` tells; 0 where the storage doesn't know it."""
     return int(info["size"] or 0)
+
+
+def _fault(error: Exception, url: str) -> MlkitError:
+    folder, _, name = url.rpartition("/")
+    return fault(error, folder, name, writing=False)
 
 
 def shortened(names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from mlkit.data.places import Place, keeps_versions, place_of, shortened
 from mlkit.errors import Corrupt, InvalidInput, NotFound
 from mlkit.objects.manifest import FileEntry, Source
 from mlkit.storage.parallel import each
+from mlkit.storage.urls import without_credentials
 
 _FEW = 32  # so many files are asked for one by one, rather than by a listing of all that lie there
 
@@ -30,10 +31,11 @@ def list_sources(url: str, storage_options: Mapping[str, Any] | None) -> list[Fi
         MissingExtra: The driver isn't installed.
         StorageFault: The storage failed.
     """
-    place = Place.at(url, storage_options)
     copy = "Copy what is there instead, with log_dataset"
     if "::" in url:
-        raise InvalidInput(f"{place.url} leads through several drivers", hint=copy)
+        shown = without_credentials(url)
+        raise InvalidInput(f"{shown} leads through several drivers", hint=copy)
+    place = Place.at(url, storage_options)
     if "?" in url and not place.lists:
         raise InvalidInput(
             f"{place.url} has a query, which may hold credentials and isn't stored", hint=copy

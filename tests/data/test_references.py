@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import shutil
 import uuid
 
 import fsspec
@@ -189,3 +190,57 @@ def test_the_best_that_a_storage_says_decides():
     assert _changed(source(etag="a", modified="1"), source(etag="b", modified="1"))
     assert _changed(source(etag="a", version="1"), source(version="2"))
     assert not _changed(source(), source(etag="a"))
+
+
+def test_many_files_are_checked_as_few_are(datasets, tmp_path):
+    for number in range(40):
+        (tmp_path / "many" / f"{number % 3}").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "many" / f"{number % 3}" / f"{number:02}").write_bytes(b"x")
+    version = datasets.reference("many", str(tmp_path / "many"))
+    version.check()
+    (tmp_path / "many" / "0" / "00").unlink()
+    (tmp_path / "many" / "1" / "01").write_bytes(b"longer")
+    os.utime(tmp_path / "many" / "2" / "02", (1, 1))
+    with pytest.raises(Corrupt) as caught:
+        version.check()
+    wrong = ("0/00 is missing", "1/01 changed from 1 to 6 bytes", "2/02 changed")
+    assert all(words in str(caught.value) for words in wrong)
+
+
+def test_all_of_many_files_may_be_missing(datasets, tmp_path):
+    (tmp_path / "many").mkdir()
+    for number in range(40):
+        (tmp_path / "many" / f"{number:02}").write_bytes(b"x")
+    version = datasets.reference("many", str(tmp_path / "many"))
+    shutil.rmtree(tmp_path / "many")
+    with pytest.raises(Corrupt, match=r"00 is missing, .* and 35 more"):
+        version.check()
+
+
+@pytest.mark.parametrize("name", ["a::b", "what?x=1.png", "c#d=e"])
+def test_a_name_that_means_something_else_in_a_url_is_refused(datasets, there, name):
+    (there / name).write_bytes(b"")
+    with pytest.raises(InvalidInput, match="can't be recorded"):
+        datasets.reference("x", str(there))
+
+
+@pytest.mark.parametrize("name", ["a b.png", "ä%20.png", "[1].png", "a*.png", "x@y:z.png"])
+def test_other_odd_names_are_found_again(datasets, there, tmp_path, name):
+    (there / name).write_bytes(b"odd")
+    version = datasets.reference("x", str(there))
+    version.check()
+    with version.open(name) as stream:
+        assert stream.read() == b"odd"
+
+
+@pytest.mark.parametrize("url", ["zip://*.csv::file:///tmp/a.zip", "http://127.0.0.1/a?key=abc"])
+def test_a_url_that_could_not_be_found_again_is_refused_and_copying_named(datasets, url):
+    with pytest.raises(InvalidInput, match="log_dataset") as caught:
+        datasets.reference("x", url)
+    assert "key=abc" not in str(caught.value)
+
+
+def test_times_of_the_web_are_understood():
+    source = _describe("http://h/a", {"Last-Modified": "Thu, 01 Jan 2026 10:00:00 GMT"})
+    assert source.modified == "2026-01-01T10:00:00+00:00"
+    assert _describe("s3://b/k", {"VersionId": "null"}).version is None

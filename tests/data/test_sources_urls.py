@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import shutil
 import threading
 import uuid
 
@@ -69,6 +70,15 @@ def test_a_pattern_is_a_folder_of_what_it_means(datasets, there):
 def test_a_url_of_the_local_disk_is_a_path(datasets, folder):
     assert datasets.log("x", f"file://{folder}/images") == datasets.log("x", folder / "images")
     assert datasets.log("y", f"file://{folder}/t.csv").kind == "table"
+
+
+def test_files_in_an_archive_are_files(datasets, folder, tmp_path):
+    archive = shutil.make_archive(str(tmp_path / "all"), "zip", folder)
+    version = datasets.log("x", f"zip://images/**::file://{archive}")
+    assert version == datasets.log("x", folder / "images")
+    assert datasets.log("y", f"zip://t.csv::file://{archive}").kind == "table"
+    with pytest.raises(NotFound):
+        datasets.log("z", f"zip://t.csv::file://{archive}-missing")
 
 
 @pytest.mark.parametrize("name", ["missing", "missing.csv", "missing/*", "t.parquet/x"])
