@@ -58,7 +58,7 @@ def hermetic(hermetic_root, monkeypatch, request):
     monkeypatch.setattr("mlkit.tracking.courier.FIRST_PAUSE", 0.0)
     yield own
     # The two things that mlkit remembers; a test that never used them doesn't load them.
-    if "mlkit._fluent" in sys.modules:
-        sys.modules["mlkit._fluent"].set_store(None)
+    if "mlkit.store.default" in sys.modules:
+        sys.modules["mlkit.store.default"].set_store(None)
     if "mlkit.tracking.context" in sys.modules:
         sys.modules["mlkit.tracking.context"].set_current(None)

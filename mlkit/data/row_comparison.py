@@ -66,17 +66,18 @@ class Comparison:
                 f"Column {column!r} is compared with None, which holds of no row",
                 hint=f"Write ({column!r}, 'in', [None]) for the rows in which it is null",
             )
+        listed = [_plain(item, plain) for item in (value if operator in _MANY else [value])]
         try:
-            known = (
-                pa.array([_plain(item, plain) for item in value])
-                if operator in _MANY
-                else pa.scalar(_plain(value, plain))
-            )
-        except (pa.ArrowException, TypeError, ValueError) as error:
+            try:
+                known = pa.array(listed)
+            except OverflowError:  # a whole number that only an unsigned column can have
+                known = pa.array(listed, plain)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             raise InvalidInput(
                 f"Column {column!r} can't be compared with {value!r}: {error}"
             ) from error
-        return cls(column, operator, value, _fitted(known, plain), plain)
+        known = _fitted(known, plain)
+        return cls(column, operator, value, known if operator in _MANY else known[0], plain)
 
     @property
     def expression(self) -> "pc.Expression":

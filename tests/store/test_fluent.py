@@ -3,8 +3,8 @@
 import pytest
 
 import mlkit
-from mlkit import _fluent
 from mlkit.errors import NoActiveRun
+from mlkit.store import default as defaults
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ def test_the_default_store_is_opened_when_it_is_first_needed(monkeypatch, tmp_pa
     monkeypatch.setenv("MLKIT_STORE", str(tmp_path / "lazy"))
     assert not (tmp_path / "lazy").exists()
     assert mlkit.get_store().url == str(tmp_path / "lazy")
-    assert mlkit.get_store() is _fluent._default
+    assert mlkit.get_store() is defaults._default
 
 
 def test_a_named_store_goes_before_the_default(tmp_path):
