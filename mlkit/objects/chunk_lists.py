@@ -9,7 +9,7 @@ shorter ones. Lists only save space: one that is lost or damaged makes chunks be
 import re
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,9 @@ from attrs import frozen
 from mlkit._core.hashing import digest_bytes, hex_of
 from mlkit._core.ids import token
 from mlkit.errors import Corrupt, MlkitError, NotFound
+from mlkit.objects.blobs import object_path
 from mlkit.objects.pack_writer import KnownChunk
+from mlkit.objects.packs import ROOT as PACKS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -137,6 +139,44 @@ class ChunkLists:
             if one.path != path:
                 self._forget(one.path)
                 self._drop(one.path)
+
+    def prune(self, needed: Collection[str], *, dry_run: bool = False) -> set[str]:
+        """Take chunks off the lists whose packs no version needs any more.
+
+        Args:
+            needed: The paths of the packs that versions need.
+            dry_run: Whether to leave the lists as they are.
+
+        Returns:
+            The paths of the packs that were named so far. A commit that has read the lists may
+            still refer to them, so they are to be removed another time.
+        """
+        import pyarrow.compute as pc
+
+        found: set[str] = set()
+        for one in list(self._lists.values()):
+            try:
+                table = self._whole(one)
+            except (Corrupt, NotFound):
+                self._forget(one.path)
+                continue
+            raw = pc.unique(table["pack"])
+            paths = [object_path(PACKS, f"sha256:{pack.hex()}") for pack in raw.to_pylist()]
+            gone = [number for number, path in enumerate(paths) if path not in needed]
+            found.update(paths[number] for number in gone)
+            if gone and not dry_run:
+                lost = pc.is_in(table["pack"], value_set=raw.take(gone))
+                self._replace(one, table.filter(pc.invert(lost)))
+        return found
+
+    def _replace(self, one: _List, table: "pa.Table") -> None:
+        if table.num_rows:
+            data = _encoded(table)
+            path = f"{ROOT}/{hex_of(digest_bytes(data))}.parquet"
+            self._storage.write(path, data)
+            self._load(path)
+        self._forget(one.path)
+        self._drop(one.path)
 
     def _drop(self, path: str) -> None:
         """Remove a list that another one has taken in; that it can't be removed harms nobody."""

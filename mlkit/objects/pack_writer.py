@@ -58,7 +58,7 @@ class PackWriter:
         storage: Where the packs go.
         known: Chunks that versions refer to, by their digests. One whose pack is missing or cut is
             stored again; no pack is too old, since what a version refers to is no garbage.
-        pack_size: The most bytes of a pack.
+        pack_size: A pack that has so many bytes is full.
         clock: Gives the present time.
         report: Told the bytes of each pack that was written.
 
@@ -174,7 +174,7 @@ class PackWriter:
         return Place(digest, known.size, number, known.offset)
 
     def _keep(self, data: "bytes | memoryview", digest: bytes) -> Place:
-        if self._pieces and self._size + len(data) > self._pack_size:
+        if self._size >= self._pack_size:
             self._flush()
         if not self._pieces:
             self._packs.append(b"")  # until the pack is full

@@ -12,7 +12,7 @@ CHUNK_SIZE = 1 << 20
 """The most bytes of a chunk."""
 
 PACK_SIZE = 32 << 20
-"""The most bytes of a pack."""
+"""A pack that has so many bytes is full; it has a chunk more at most."""
 
 
 @frozen

@@ -7,7 +7,9 @@ look like garbage. Three things keep them from being taken:
   it is removed;
 - a writer that finds its bytes there already, older than half the grace, writes them again
   (`mlkit.objects.age`);
-- a version looks, once it is published, whether what it wrote again is still there.
+- a version looks, once it is published, whether what it wrote again is still there;
+- a pack that a list of chunks names is taken off the list, and stays until another collection,
+  since a writer that has read the list takes it for one that a version refers to.
 
 All that refers is read before anything is removed. Where that can't be read, nothing is removed.
 """
@@ -23,6 +25,7 @@ from mlkit._core.clock import Clock, now_ns
 from mlkit.display.progress import Progress
 from mlkit.errors import Corrupt, InvalidInput, NewerFormat, NotFound
 from mlkit.objects.age import GRACE
+from mlkit.objects.chunk_lists import ChunkLists
 from mlkit.query.fields import parse_span
 from mlkit.storage.parallel import each, threads_for
 from mlkit.storage.protocol import Entry, Storage
@@ -129,6 +132,9 @@ class _Collection:
                 faults.append(f"run {run.run_id} ({run.fault})")
         if faults:
             raise _refusal(faults)
+        lists = ChunkLists(self.parts.storage, self.parts.datasets.cache)
+        lists.refresh()
+        paths |= lists.prune(paths, dry_run=self.dry_run)
         gone, freed = self._remove_runs(dead, paths)
         return GcReport(
             freed=(freed, *self._remove_objects(paths)),

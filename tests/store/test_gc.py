@@ -493,6 +493,41 @@ def test_a_run_that_ends_while_it_is_read_is_read_again(store, age):
     assert store.run(run.id).artifact("report.txt").text() == "report"
 
 
+# Packs that a list of chunks names
+
+
+def test_packs_of_versions_that_were_removed_by_hand_go_with_the_second_collection(
+    store, age, tmp_path
+):
+    store.log_dataset("flights", {"a": [1, 2, 3]})
+    kept = store.log_dataset("other", {"a": [4, 5, 6]})
+    (document,) = store._storage.list("datasets/flights")
+    store._storage.delete(document.path)
+    age(OLD)
+    first, second = store.gc(), store.gc()
+    assert [part.objects for part in first.freed if part.kind == "packs"] == [0]
+    assert [part.objects for part in second.freed if part.kind == "packs"] == [1]
+    assert kept.to_arrow().num_rows == 3
+    assert list(store.verify()) == []
+
+
+def test_a_commit_that_has_read_the_lists_keeps_what_they_named(store, age, hooked, tmp_path):
+    table = {"a": list(range(1000))}
+    store.log_dataset("flights", table)
+    (document,) = store._storage.list("datasets/flights")
+    store._storage.delete(document.path)
+    age(OLD)
+
+    def collect(moment, verb, path):
+        if (moment, verb, path) == ("before", "create", "datasets/other/1.json"):
+            store.gc()
+
+    datasets = Datasets(hooked(store._storage, collect), cache=tmp_path / "cache")
+    datasets.log("other", table)
+    assert store.dataset("other").to_arrow().to_pydict() == table
+    assert list(store.verify()) == []
+
+
 # Beside writers
 
 
@@ -501,7 +536,7 @@ def test_what_a_writer_writes_again_before_the_second_look_stays(
 ):
     table = {"a": [1, 2, 3]}
     store.log_dataset("flights", table)
-    for entry in list(store._storage.list("datasets")):
+    for entry in [*store._storage.list("datasets"), *store._storage.list("chunks")]:
         store._storage.delete(entry.path)  # as a commit that failed would have left it
     age(OLD)
     stopped = point()
@@ -526,7 +561,7 @@ def test_what_a_writer_writes_again_after_the_second_look_is_given_back(
     """The collection looks, the writer refreshes and publishes, then it is removed."""
     table = {"a": [1, 2, 3]}
     store.log_dataset("flights", table)
-    for entry in list(store._storage.list("datasets")):
+    for entry in [*store._storage.list("datasets"), *store._storage.list("chunks")]:
         store._storage.delete(entry.path)
     age(OLD)
     looked, published = point(), point()

@@ -211,7 +211,7 @@ def test_a_run_is_not_seen_before_all_that_it_refers_to(full, team):
             order.append(path)
 
     into(team, full, Watched(team._storage))
-    kinds = [path.partition("/")[0] for path in order]
+    kinds = [path.partition("/")[0] for path in order if not path.startswith("chunks/")]
     assert kinds == sorted(kinds, key=("blobs", "packs", "datasets", "models", "runs").index)
     for run_id in full.runs.ids():
         mine = [path.rpartition("/")[2] for path in order if run_id in path]
