@@ -92,7 +92,7 @@ def value_digests(array: "pa.Array", *, alike: bool = False) -> Digests:
     """
     import pyarrow as pa
 
-    if isinstance(array, pa.DictionaryArray):
+    if isinstance(array, pa.DictionaryArray) and len(array.dictionary) < len(array):
         return _coded(array, alike=alike)
     return _digests(lay_out(array, plain_type(array.type)), alike=alike)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from mlkit._core.names import near
+from mlkit.data.layout import kept_type, lay_out
 from mlkit.errors import InvalidInput
 from mlkit.schema.frames import to_arrow
 
@@ -53,12 +54,7 @@ class RowSource:
         if callable(getattr(type(data), "batches", None)):
             schema = data.schema  # which says why, where a version is no table
             return cls(data.ref, data.digest, data.rows, schema, data.batches)
-        table = to_arrow(data)
-
-        def read(columns: list[str]) -> Iterator["pa.RecordBatch"]:
-            yield from table.select(columns).to_batches(max_chunksize=_ROWS)
-
-        return cls("", "", table.num_rows, table.schema, read)
+        return _of_table(to_arrow(data))
 
     def chosen(self, what: str, columns: str | Sequence[str]) -> tuple[str, ...]:
         """Give the names of some columns, one or several.
@@ -107,3 +103,18 @@ class RowSource:
                 break
             start = end
         return pa.Table.from_batches(kept, kept[0].schema if kept else schema)
+
+
+def _of_table(table: "pa.Table") -> RowSource:
+    """Give the rows of a table in memory, without views and runs, which pyarrow can't filter."""
+    import pyarrow as pa
+
+    schema = pa.schema([field.with_type(kept_type(field.type)) for field in table.schema])
+
+    def read(columns: list[str]) -> Iterator["pa.RecordBatch"]:
+        chosen = pa.schema([schema.field(name) for name in columns])
+        for batch in table.select(columns).to_batches(max_chunksize=_ROWS):
+            pairs = zip(batch.columns, chosen.types, strict=True)
+            yield pa.RecordBatch.from_arrays([lay_out(*pair) for pair in pairs], schema=chosen)
+
+    return RowSource("", "", table.num_rows, schema, read)

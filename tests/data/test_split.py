@@ -8,11 +8,13 @@ from fractions import Fraction
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkit.data import split_counts
+from mlkit.data.leakage import leakage
 from mlkit.data.mixing import GOLDEN, mix_one
 from mlkit.data.row_source import RowSource
 from mlkit.data.split import split
@@ -288,3 +290,29 @@ def test_names_columns_and_seeds_that_cant_be_are_refused(datasets, folder):
         datasets.log("f", folder).split(HALVES)
     with pytest.raises(InvalidInput, match="no table"):
         split(7, HALVES)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(["a", "b", None] * 9, pa.string_view()),
+        pa.array([[1], [2], None] * 9, pa.list_view(pa.int8())),
+        pa.array([[1, 2], None, [3, 4]] * 9, pa.list_(pa.int32(), 2)),
+        pc.run_end_encode(pa.array([1, 1, 2] * 9)),
+        pa.array(["a", "b", None] * 9).dictionary_encode(),
+        pa.array([bytes(16), None, bytes(range(16))] * 9, pa.uuid()),
+        pa.array([[("a", 1)], [], None] * 9, pa.map_(pa.string(), pa.int64())),
+        pa.array([1, None, 3] * 9, pa.decimal256(50, 2)),
+        pa.array([1, None, 3] * 9, pa.timestamp("ns", "Europe/Oslo")),
+        pa.nulls(27),
+    ],
+)
+def test_columns_of_every_type_are_split_and_compared(column):
+    data = pa.table({"row": range(27), "x": column})
+    parts = split(data, HALVES, by="x")
+    assert sum(part.to_arrow().num_rows for part in parts.values()) == 27
+    assert not parts.leakage(keys="row")
+    everything = leakage(data, data, keys="x")
+    assert everything.findings[0].shared == 27
+    assert str(everything)
+    assert everything._repr_html_()
