@@ -101,7 +101,8 @@ class Committer:
     def _store(
         self, series: Series, content: Content, fields: Mapping[str, Any], around: Surroundings
     ) -> int:
-        with self._writer() as packs, Intake(packs) as intake:
+        writer = PackWriter(self.storage, self._lists, clock=self.clock)
+        with writer as packs, Intake(packs) as intake:
             listing = content.store(packs, intake, around)
             found = content.demand()
             around.progress.stage("writing packs")
@@ -123,8 +124,7 @@ class Committer:
             }
             number, new = self._publish(series, described, manifest, body)
             if new:
-                if packs.lost():
-                    self._store_again(content, around)
+                packs.restore()
                 self._lists.add(packs.new.to_arrow(digests))
         if not new:
             manifest = self._manifest_of(series, number) or manifest
@@ -156,15 +156,6 @@ class Committer:
             numbers = sorted({*series.numbers(), number})
             same = self._find(series, numbers, described.digest)
         return same, False
-
-    def _store_again(self, content: Content, around: Surroundings) -> None:
-        """Write once more what garbage was made of in the moment in which it was referred to."""
-        with self._writer() as packs, Intake(packs) as intake:
-            content.store(packs, intake, around)
-            packs.finish()
-
-    def _writer(self) -> PackWriter:
-        return PackWriter(self.storage, self._lists, clock=self.clock)
 
     def _manifest_of(self, series: Series, number: int) -> Manifest | None:
         try:

@@ -64,7 +64,7 @@ class Content(Protocol):
         ...
 
     def store(self, packs: PackWriter, intake: Intake, around: Surroundings) -> Listing:
-        """Hand all bytes on; it may be asked for again."""
+        """Hand all bytes on; asked for once."""
         ...
 
     def describe(self, manifest: Manifest) -> Described:

@@ -41,7 +41,6 @@ class TableContent:
         self._demands = demands
         self._found: Mapping[str, Any] | None = None
         self._identity: TableIdentity | None = None
-        self._read = False
 
     def digest(self, around: Surroundings) -> str | None:
         """Give the digest of a table in memory."""
@@ -106,12 +105,6 @@ class TableContent:
         if whole is not None:
             schema = self._stream.schema
             return (conform(batch, schema) for batch in whole.to_batches(max_chunksize=ROWS))
-        if self._read:
-            raise InvalidInput(
-                "The stream was read already, and its packs were lost meanwhile",
-                hint="Hand it over again",
-            )
-        self._read = True
         return self._stream.batches
 
     def _checked(self, batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:

@@ -1,11 +1,12 @@
 """Stores chunks that aren't known yet, in as few objects as their size allows."""
 
 import hashlib
+import tempfile
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, Self, cast
 
 from mlkit._core.clock import Clock, now_ns
 from mlkit.errors import NotFound
@@ -94,7 +95,7 @@ class PackWriter:
         self._numbers: dict[bytes, int] = {}
         self._places: dict[bytes, int] = {}  # a pack's number, and below it the offset
         self._presence = _Presence(storage)
-        self._renewed: list[str] = []
+        self._renewed: dict[str, BinaryIO] = {}
         self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="mlkit-packs")
         self._writing: deque[Future[bytes]] = deque()
         self.new = ChunkColumns()
@@ -110,6 +111,8 @@ class PackWriter:
         trace: TracebackType | None,
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
+        for copy in self._renewed.values():
+            copy.close()
 
     def add(self, data: "bytes | memoryview", digest: bytes | None = None) -> Place:
         """Take a chunk, and say where it is or will be.
@@ -153,14 +156,17 @@ class PackWriter:
             self._packs.append(pack)
         return self._numbers[pack]
 
-    def lost(self) -> bool:
-        """Tell whether a pack is gone that was there, but old, and was written again for that.
+    def restore(self) -> None:
+        """Write packs once more that were there, but old, were written again for that, and are gone.
 
-        Garbage may have been made of it in that moment. So who has published what refers to it
-        looks once more, and then adds everything again to a new writer that knows the same.
+        Garbage may have been made of them in that moment. So who has published what refers to them
+        calls this, while the writer is still open.
         """
-        again = _Presence(self._storage)
-        return any(again.entry(pack) is None for pack in self._renewed)
+        now = _Presence(self._storage)
+        for pack, copy in self._renewed.items():
+            if now.entry(pack) is None:
+                copy.seek(0)
+                self._storage.write(object_path(ROOT, pack), copy, durable=True)
 
     def _reuse(self, digest: bytes) -> Place | None:
         """Give the place of a chunk that is known and whose pack is still there."""
@@ -201,7 +207,7 @@ class PackWriter:
         there = self._presence.entry(pack)
         whole = there is not None and there.size == size
         if there is not None and whole and is_aging(there.modified, self._clock()):
-            self._renewed.append(pack)
+            self._renewed[pack] = _copy(pieces)
             whole = False
         if not whole:
             data = b"".join(pieces)
@@ -209,6 +215,13 @@ class PackWriter:
             self._storage.write(object_path(ROOT, pack), data, durable=True)
         self._report(size)
         return raw
+
+
+def _copy(pieces: "list[bytes | memoryview]") -> BinaryIO:
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with the writer
+    for piece in pieces:
+        copy.write(piece)
+    return cast("BinaryIO", copy)
 
 
 class _Presence:

@@ -1,8 +1,8 @@
 """Chunks of files, joined into large objects: `packs/<aa>/<sha256>`.
 
-A million small files are about a hundred packs. A pack is nothing but its chunks after each
-other; where each begins is written where it is used, in the manifests. Its name is the digest of
-all its bytes.
+A million small files are about a hundred packs. A pack is its chunks after each other, and a seal
+that names them (`mlkit.objects.pack_seal`); where each begins is written where it is used, in the
+manifests.
 """
 
 from attrs import frozen
