@@ -57,8 +57,12 @@ class ColumnSketch:
 
     def __init__(self, name: str, kind: "pa.DataType") -> None:
         bare, form = bare_type(kind), Form.of(kind)
+        try:
+            logical = type_text(kind)
+        except InvalidInput as error:
+            raise InvalidInput(f"Column {name!r}: {error.message}", hint=error.hint) from None
         ticks = Ticks.of(type_text(bare), bare) if form is Form.TIME else None
-        self._start(name, type_text(kind), form, ticks, _numbers_of(bare, form))
+        self._start(name, logical, form, ticks, _numbers_of(bare, form))
 
     def _start(self, name: str, logical: str, form: Form, ticks: Ticks | None, kind: str) -> None:
         self.name, self.type, self.form, self.ticks = name, logical, form, ticks
@@ -168,8 +172,13 @@ class ColumnSketch:
 
     def _take_lists(self, array: "pa.Array") -> None:
         import pyarrow.compute as pc
+        from pyarrow import types
 
-        self.lengths.update(pc.list_value_length(array).cast("int64"))
+        if types.is_map(array.type):
+            lengths = pc.subtract(array.offsets.slice(1), array.offsets.slice(0, len(array)))
+        else:
+            lengths = pc.list_value_length(array)
+        self.lengths.update(lengths.cast("int64"))
 
     def _widen(self, array: "pa.Array") -> None:
         import pyarrow.compute as pc
@@ -274,7 +283,25 @@ class ColumnSketch:
         low, high = (shapes.optional(data, key, str) for key in ("low", "high"))
         if low is not None and high is not None:
             sketch._widen_to(sketch._end(low), sketch._end(high))  # noqa: SLF001 - of the same class
+        if not sketch._adds_up():  # noqa: SLF001 - of the same class
+            raise shapes.Misshapen(f"The counts of column {name[:80]!r} don't add up")
         return sketch
+
+    def _adds_up(self) -> bool:
+        """Tell whether each part has as many values as the whole."""
+        values = self.rows - self.nulls
+        common = sum(count for _, count in self.frequent.top())
+        if self.form is Form.NUMBER:
+            return self.numbers.count + self.nan + self.infinite == values
+        if self.form is Form.TIME:
+            return self.numbers.count == values
+        if self.form is Form.TEXT:
+            known = (self.low is None) == (values == 0)
+            return common <= values == self.lengths.count and known
+        if self.form is Form.TRUTH:
+            return common == values
+        sized = self.form in {Form.BYTES, Form.LIST}
+        return values >= 0 and (not sized or self.lengths.count == values)
 
     def _end(self, text: str) -> Any:
         if self.form is Form.TEXT:

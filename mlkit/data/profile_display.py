@@ -1,6 +1,9 @@
 """How the profile of a table looks: text for terminals, a table with small charts for notebooks."""
 
+import textwrap
 from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from mlkit.data.column_profile import ColumnProfile
@@ -12,10 +15,13 @@ from mlkit.display.table import html_table
 from mlkit.display.text import text_table, width_of
 
 _HEADS = ("column", "type", "nulls", "distinct", "min", "median", "max", "shape")
-_WIDTHS = (19, 10, 8, 9, 10, 9, 10, 11)
+_WIDTHS = (17, 10, 7, 10, 10, 10, 10, 11)
 _MOST_LINES = 100
+_MOST_NOTES = 10
+_LINE = 100
 _MOST_ROWS = 200
 _BLOCKS = "▁▂▃▄▅▆▇█"
+_EMPTY = "·"
 _SHAPE = 10
 _WIDE, _HIGH = 160, 36
 _BAR_HIGH = 15
@@ -44,8 +50,10 @@ def profile_text(rows: int, columns: Sequence[ColumnProfile]) -> str:
     """Give a profile as text of at most 100 letters a line."""
     lines = [tuple(map(_cut, _line(column), _WIDTHS)) for column in columns]
     told = [f"{_counted(rows, 'row')}", text_table(_HEADS, lines, limit=_MOST_LINES)]
-    if any(column.errors for column in columns):
-        told.append(_approximate(columns))
+    odd = [f"{_cut(column.name, _CELL)}: {text}" for column in columns if (text := _odd(column))]
+    told += odd[:_MOST_NOTES]
+    if _errors(columns):
+        told.append(textwrap.fill(_approximate(columns), _LINE))
     return "\n".join(told)
 
 
@@ -69,9 +77,25 @@ def _line(column: ColumnProfile) -> tuple[str, ...]:
         column.type,
         f"{column.nulls:,}",
         f"≈{distinct}" if about else distinct,
-        *(_text(value) for value in (column.min, column.quantiles.get(0.5), column.max)),
+        *_marks(column),
         _sparkline(column) or _commonest(column) or _length_text(column),
     )
+
+
+def _marks(column: ColumnProfile) -> list[str]:
+    """Give the least, middle and greatest value, each in the few letters of its cell."""
+    ends = [column.min, column.quantiles.get(0.5), column.max]
+    days = {value.date() for value in ends if isinstance(value, datetime)}
+    return [_short(value, one_day=len(days) == 1) for value in ends]
+
+
+def _short(value: Any, *, one_day: bool) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%H:%M:%S}" if one_day else f"{value.date()}"
+    text = _text(value)
+    if isinstance(value, int | Decimal) and len(text) > _WIDTHS[4]:
+        return f"{value:.4g}"
+    return text
 
 
 def _sparkline(column: ColumnProfile) -> str:
@@ -81,7 +105,7 @@ def _sparkline(column: ColumnProfile) -> str:
         pairs = range(0, len(counts), 2)
         counts = [sum(counts[at : at + 2]) for at in pairs]
     most = max(counts, default=0)
-    return "".join(" " if not n else _BLOCKS[(n * len(_BLOCKS) - 1) // most] for n in counts)
+    return "".join(_EMPTY if not n else _BLOCKS[(n * len(_BLOCKS) - 1) // most] for n in counts)
 
 
 def _commonest(column: ColumnProfile) -> str:
@@ -166,14 +190,16 @@ def _bars(column: ColumnProfile) -> Markup:
     return _svg(_WIDE, high, f"commonest values of {column.name}", *parts)
 
 
+def _odd(column: ColumnProfile) -> str:
+    """Tell what is no number among numbers."""
+    counts = {"NaN": column.nan, "infinite": column.infinite}
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
 def _remarks(column: ColumnProfile) -> str:
-    counts = {
-        "NaN": column.nan,
-        "infinite": column.infinite,
-        "zero": column.zeros,
-        "negative": column.negatives,
-    }
-    told = [f"{count:,} {what}" for what, count in counts.items() if count]
+    counts = {"zero": column.zeros, "negative": column.negatives}
+    told = [_odd(column)] if _odd(column) else []
+    told += [f"{count:,} {what}" for what, count in counts.items() if count]
     if column.lengths:
         lengths = column.lengths
         told.append(f"length {lengths.min:,} to {lengths.max:,}, mean {show(lengths.mean)}")
