@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
@@ -14,7 +15,8 @@ BLOCK = 4 << 20
 """About how much of a file is read at once."""
 
 _LONGEST = 512 << 20
-_SPACE = " \t\r\n\ufeff"
+_SPACE = re.compile(r"[ \t\r\n\ufeff]*")
+_DECODE = json.JSONDecoder().raw_decode
 
 
 def opened(path: Path, compression: str | None) -> IO[bytes]:
@@ -101,7 +103,7 @@ class JsonRows:
     def _item(self, text: "_Text") -> str:
         while True:
             try:
-                _, end = json.JSONDecoder().raw_decode(text.held, text.place)
+                _, end = _DECODE(text.held, text.place)
                 break
             except RecursionError:
                 raise self.bad("a value is nested too deeply") from None
@@ -137,9 +139,8 @@ class _Text:
     def next(self) -> str:
         """Pass over space, and give the character that follows it; nothing at the end."""
         while True:
-            while self.place < len(self.held):
-                if self.held[self.place] not in _SPACE:
-                    return self.held[self.place]
-                self.place += 1
+            self.place = _SPACE.match(self.held, self.place).end()  # type: ignore[union-attr]
+            if self.place < len(self.held):
+                return self.held[self.place]
             if not self.more():
                 return ""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _DEEPEST = 60
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NOT_OPENING = bytes(set(range(256)) - set(b"[{\n"))
 _CHANGED = re.compile(r"Column\(/?(?P<place>.*)\) changed from (?P<kinds>.*) in row (?P<row>\d+)")
 _IN_ROW = re.compile(r" in row \d+$")
 
@@ -99,9 +100,9 @@ def _parts(rows: JsonRows, schema: "pa.Schema | None") -> Iterator["pa.Table"]:
 
     done = 0
     for block in rows:
-        lines = _lines(block, rows)
-        if not lines:
+        if not block.strip():
             continue
+        lines = _lines(block, rows)
         try:
             table = arrow_json.read_json(
                 pa.BufferReader(block),
@@ -124,16 +125,18 @@ def _lines(block: bytes, rows: JsonRows) -> int:
         block.decode()  # whose result isn't looked at: Arrow takes any bytes for text
     except UnicodeDecodeError as error:
         raise rows.bad(f"it isn't UTF-8 ({error.reason})") from None
-    count = 0
-    for line in block.split(b"\n"):
-        if line.count(b"[") + line.count(b"{") > _DEEPEST and _is_deep(line):
-            raise rows.bad(f"a value is nested more than {_DEEPEST} levels deep")
-        count += bool(line.strip())
-    return count
+    opening = block.translate(None, _NOT_OPENING).split(b"\n")
+    if max(map(len, opening)) > _DEEPEST and any(map(_is_deep, block.split(b"\n"))):
+        raise rows.bad(f"a value is nested more than {_DEEPEST} levels deep")
+    if opening.count(b"") > block.endswith(b"\n"):  # some are empty, or go on with an object
+        return sum(bool(line.strip()) for line in block.split(b"\n"))
+    return len(opening) - block.endswith(b"\n")
 
 
 def _is_deep(line: bytes) -> bool:
     """Tell whether brackets stand within each other more often than they may."""
+    if line.count(b"[") + line.count(b"{") <= _DEEPEST:
+        return False
     brackets = _STRING.sub(b"", line).translate(None, _NO_BRACKETS)
     for _ in range(_DEEPEST):
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")

@@ -224,11 +224,12 @@ class TestStreams:
 
     @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl", "arrow", "query"])
     def test_a_large_file_is_never_held_whole(self, tmp_path, form, monkeypatch):
-        monkeypatch.setattr("mlkit.data.csv_table._BLOCKS", (1 << 18,))  # a small file for thirty
-        table = pa.table({"n": np.arange(4_000_000), "x": np.arange(4_000_000) / 3})
+        monkeypatch.setattr("mlkit.data.csv_table._BLOCKS", (1 << 16,))  # the file has many more
+        monkeypatch.setattr("mlkit.data.json_rows.BLOCK", 1 << 16)
+        table = pa.table({"n": np.arange(1_000_000), "x": np.arange(1_000_000) / 3})
         path = tmp_path / f"t.{form}"
         if form == "parquet":
-            pq.write_table(table, path, row_group_size=100_000)
+            pq.write_table(table, path, row_group_size=50_000)
         elif form == "csv":
             pa.csv.write_csv(table, path)
         elif form == "jsonl":
