@@ -168,7 +168,7 @@ class ColumnExpectation:
         for key in ("min", "max", "max_age"):
             given[key] = value_from_json(data[key]) if data.get(key) is not None else None
         if data.get("values") is not None:
-            listed = shapes.items(data, "values", object)
+            listed = shapes.required(data, "values", list)
             given["values"] = tuple(value_from_json(value) for value in listed)
         why = shapes.mapping(data, "why", str) if "why" in data else {}
         return cls(name=name, why=why, **given)
@@ -221,7 +221,9 @@ def _listed(values: tuple[Any, ...]) -> str:
 
 _SENTENCES: dict[str, Any] = {
     "type": lambda kind: f"is of type {kind}",
-    "nulls": lambda share: f"has {show_share(share)} missing at most" if share else "has no nulls",
+    "nulls": lambda share: (
+        f"has {show_share(share)} missing at most" if share else "has none missing"
+    ),
     "min": lambda value: f">= {shown(value)}",
     "max": lambda value: f"<= {shown(value)}",
     "values": _listed,

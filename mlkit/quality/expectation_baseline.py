@@ -58,7 +58,7 @@ class ColumnBaseline:
             Whether it is met, and why. What can't be compared isn't met.
         """
         before = ColumnProfile.from_json(json.loads(self.profile))
-        moved = shift(before, found)
+        moved = shift(before, found) if before.count and found.count else None
         if moved is None:
             told = f"{found.type}, {found.count:,} values"
             return False, f"{before.type} there and {told} here can't be compared"

@@ -15,6 +15,7 @@ from mlkit.data.logical import plain_type, type_text
 from mlkit.data.ticks import Ticks
 from mlkit.errors import InvalidInput
 from mlkit.quality.column_expectation import FAMILIES, ColumnExpectation
+from mlkit.quality.expectation_display import row_sentences
 from mlkit.quality.expectation_report import ExpectationReport, ExpectationResult, FailedRow
 from mlkit.quality.expectation_tally import NewestTally, RowTally, Tally, look
 from mlkit.quality.expectation_tests import breaks, missing
@@ -301,21 +302,19 @@ class ExpectationChecker:
         return results
 
     def _of_table(self) -> list[ExpectationResult]:
-        results = []
         expected = self._expectations
-        for kind, end, ok in (
-            ("min_rows", expected.min_rows, self._rows >= (expected.min_rows or 0)),
-            ("max_rows", expected.max_rows, self._rows <= (expected.max_rows or 0)),
-        ):
-            if end is not None:
-                sign = "at least" if kind == "min_rows" else "at most"
-                why = "" if ok else f"there are {self._rows:,}"
-                results.append(
-                    ExpectationResult(
-                        expectation=f"{sign} {end:,} rows", kind=kind, ok=ok, why=why,
-                        checked=self._rows,
-                    )
-                )  # fmt: skip
+        most = self._rows if expected.max_rows is None else expected.max_rows
+        met = {"min_rows": self._rows >= (expected.min_rows or 0), "max_rows": self._rows <= most}
+        results = [
+            ExpectationResult(
+                expectation=sentence,
+                kind=kind,
+                ok=met[kind],
+                checked=self._rows,
+                why="" if met[kind] else f"there are {self._rows:,}",
+            )
+            for kind, sentence in row_sentences(expected)
+        ]
         if not expected.others_allowed:
             others = self._others()
             why = f"there are {', '.join(map(repr, others[:10]))}" if others else ""

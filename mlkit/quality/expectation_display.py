@@ -22,13 +22,21 @@ def sentences(expectations: "Expectations") -> list[tuple[str, str | None]]:
         told += [(column.sentence(kind), column.why.get(kind)) for kind in column.kinds()]
     told += [(f"{', '.join(key)} are together unique", None) for key in expectations.keys]
     told += [(one.sentence, None) for one in expectations.baselines]
-    if expectations.min_rows is not None:
-        told.append((f"at least {expectations.min_rows:,} rows", None))
-    if expectations.max_rows is not None:
-        told.append((f"at most {expectations.max_rows:,} rows", None))
+    told += [(sentence, None) for _, sentence in row_sentences(expectations)]
     if not expectations.others_allowed:
         told.append(("no other columns", None))
     return told
+
+
+def row_sentences(expectations: "Expectations") -> list[tuple[str, str]]:
+    """Give what is expected of the number of rows, by kind, in words."""
+    ends = {"min_rows": ("at least", expectations.min_rows),
+            "max_rows": ("at most", expectations.max_rows)}  # fmt: skip
+    return [
+        (kind, f"{sign} {end:,} {'row' if end == 1 else 'rows'}")
+        for kind, (sign, end) in ends.items()
+        if end is not None
+    ]
 
 
 def expectations_text(expectations: "Expectations") -> str:

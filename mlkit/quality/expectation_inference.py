@@ -15,7 +15,7 @@ from mlkit.data.logical import plain_type
 from mlkit.data.profile import Profile, profile_batches
 from mlkit.data.table_source import table_of
 from mlkit.data.table_stream import TableStream
-from mlkit.display.formats import show_share
+from mlkit.display.formats import show, show_share
 from mlkit.quality.column_expectation import ColumnExpectation
 from mlkit.quality.expectation_tests import missing
 from mlkit.quality.expectation_uniqueness import Uniqueness
@@ -79,12 +79,13 @@ def inferred_columns(data: Any) -> tuple[ColumnExpectation, ...]:
         return tuple(columns)
     unique = _proved(data, [column.name for column in profile.columns if _may_be_unique(column)])
     why = f"no value comes twice in {profile.rows:,} rows"
-    return tuple(
-        evolve(column, unique=True, why={**column.why, "unique": why})
-        if column.name in unique
-        else column
-        for column in columns
-    )
+    return tuple(_as_id(column, why) if column.name in unique else column for column in columns)
+
+
+def _as_id(column: ColumnExpectation, why: str) -> ColumnExpectation:
+    """Expect no value twice, and no range: the numbers of ids go on."""
+    kept = {kind: reason for kind, reason in column.why.items() if kind not in {"min", "max"}}
+    return evolve(column, unique=True, min=None, max=None, why={**kept, "unique": why})
 
 
 def _expected(column: ColumnProfile) -> ColumnExpectation:
@@ -132,8 +133,16 @@ def _numbers(column: ColumnProfile) -> Found:
         return {}
     if isinstance(low, Decimal):  # sums are rounded to 28 digits
         low, high = min(low, least), max(high, most)
-    why = f"seen from {least} to {most}; half of that more on each side"
+    if isinstance(low, float):
+        low, high = (_short(end, by=width / 10) for end in (low, high))
+    why = f"seen from {show(least)} to {show(most)}; half of that more on each side"
     return {"min": (low, why), "max": (high, why)}
+
+
+def _short(end: float, *, by: float) -> float:
+    """Give a bound with few digits, where that moves it by little."""
+    short = float(f"{end:.3g}")
+    return short if abs(short - end) <= by else end
 
 
 def _times(column: ColumnProfile) -> Found:

@@ -6,6 +6,7 @@ equal come back together. Equal values always have equal digests, so no repetiti
 different values that aren't made for it are taken for one with a chance of 2**-128.
 """
 
+import weakref
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ class Uniqueness:
 
         self._most = most
         self._opened = ExitStack()
+        weakref.finalize(self, self._opened.close)  # for who forgets to close it
         fields = [
             ("first", pa.uint64()), ("second", pa.uint64()), ("key", pa.int32()),
             ("row", pa.int64()), ("text", pa.large_string()),

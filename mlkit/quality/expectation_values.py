@@ -53,14 +53,16 @@ def plain_value(value: Any) -> Any:
         return value if isinstance(value, Decimal) else float(value)
     if isinstance(value, datetime):
         moment = datetime.combine(value.date(), value.timetz())  # without what pandas adds
-        return moment if moment.utcoffset() is None else _in_utc(moment)
+        return (moment if moment.utcoffset() is None else _in_utc(moment)).replace(fold=0)
     if isinstance(value, time) and value.tzinfo is not None:
         raise InvalidInput(f"{value!r} has a time zone", hint="Times of a column have none")
     if isinstance(value, timedelta):
         return timedelta(value.days, value.seconds, value.microseconds)
     if isinstance(value, str):
         return encodable(value)
-    if isinstance(value, int | date | time):
+    if isinstance(value, time):
+        return value.replace(fold=0)
+    if isinstance(value, int | date):
         return value
     raise InvalidInput(f"{value!r} is no value to expect", hint=f"Give {_KINDS}")
 
@@ -183,6 +185,8 @@ def axis(array: "pa.Array") -> "pa.Array":
     kind = array.type
     if types.is_floating(kind):
         return array.cast(pa.float64())
+    if types.is_decimal(kind) and kind.scale < 0:  # which Arrow can't compare
+        return array.cast(pa.decimal256(_DIGITS, 0))
     if types.is_date(kind):
         return array.cast(pa.int32()).cast(pa.int64())
     return array.cast(pa.int64()) if types.is_temporal(kind) else array
@@ -268,7 +272,7 @@ def _scalar(whole: int, kind: "pa.DataType") -> Any:
 
     if not types.is_decimal(kind):
         return pa.scalar(whole, kind)
-    return pa.scalar(Decimal(whole).scaleb(-max(kind.scale, 0), Context(prec=_DIGITS)), kind)
+    return pa.scalar(Decimal(whole).scaleb(-kind.scale, Context(prec=_DIGITS)), kind)
 
 
 def shown(value: Any) -> str:
