@@ -2,12 +2,12 @@
 
 import functools
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from mlkit._core.clock import now_ns
 from mlkit._core.ids import uuid7
 from mlkit.errors import InvalidInput
-from mlkit.store.default import get_store, set_store
+from mlkit.store import default
 from mlkit.store.store import Store
 from mlkit.tracking.active import ActiveRun
 from mlkit.tracking.context import current_run, require_run
@@ -29,6 +29,36 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@overload
+def set_store(store: None) -> None: ...
+
+
+@overload
+def set_store(store: "Store | str | PathLike[str]") -> Store: ...
+
+
+def set_store(store: "Store | str | PathLike[str] | None") -> Store | None:
+    """Set the store that the module-level verbs use.
+
+    Args:
+        store: A store, or where one is; None goes back to `$MLKIT_STORE`, else `.mlkit`.
+
+    Returns:
+        The store.
+
+    Example:
+        >>> import mlkit
+        >>> mlkit.set_store("memory://fluent-example")
+        Store('memory://fluent-example')
+    """
+    return default.set_store(store)
+
+
+def get_store() -> Store:
+    """Give the store that the module-level verbs use, opened at the first call."""
+    return default.get_store()
 
 
 # Runs

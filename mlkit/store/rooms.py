@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from time import monotonic_ns
@@ -126,6 +127,7 @@ class Rooms:
         """The datasets of the store: `store.datasets["flights"]`."""
         from mlkit.data.datasets import Datasets
 
+        _register_filesystem()
         return Datasets(
             self._storage,
             cache=self._cache,
@@ -173,6 +175,14 @@ class Rooms:
     @property
     def _cache(self) -> Path:
         return cache_dir() / self.id
+
+
+def _register_filesystem() -> None:
+    """Let fsspec know `mlkit://`, also where the package isn't installed but lies on the path."""
+    from fsspec import register_implementation
+
+    with suppress(ValueError):  # who registered another one wants that
+        register_implementation("mlkit", "mlkit.integrations.dataset_filesystem.DatasetFileSystem")
 
 
 def owned_by_user(storage: Storage) -> bool:
