@@ -13,6 +13,7 @@ from mlkit._core.ids import token
 from mlkit._core.masking import mask_value
 from mlkit.data.content import Content, Described, Surroundings
 from mlkit.data.stat_cache import StatCache
+from mlkit.data.version_digests import VersionDigests
 from mlkit.display.progress import Progress
 from mlkit.errors import Corrupt, NewerFormat, NotFound
 from mlkit.objects.blobs import Blobs
@@ -46,7 +47,11 @@ class Committer:
     clock: Clock = field(repr=False)
     user: str = ""
     _lists: ChunkLists = field(init=False, repr=False, eq=False)
-    _digests: dict[tuple[str, int], str] = field(factory=dict, init=False, repr=False, eq=False)
+    digests: VersionDigests = field(init=False, repr=False, eq=False)
+
+    @digests.default
+    def _new_digests(self) -> VersionDigests:
+        return VersionDigests(self.cache)
 
     @_lists.default
     def _new_lists(self) -> ChunkLists:
@@ -76,27 +81,16 @@ class Committer:
             around = Surroundings(StatCache(self.cache), self.clock(), progress)
             content = make()
             opened.callback(content.close)
-            same = self._find(series, series.numbers(), content.digest(around))
-            if same is not None:
+            digest = content.digest(around)
+            same = digest and self.digests.find(series, series.numbers(), digest)
+            if same:
                 content.demand()
                 return same
             self._lists.refresh()
-            if not len(self._lists):
+            if not self._lists.complete:
                 index(self._lists)
+                self._lists.complete = True
             return self._store(series, content, fields, around)
-
-    def digest(self, series: Series, number: int) -> str:
-        """Give the digest of a version, nothing where its document is damaged.
-
-        It never changes, so it is read once.
-        """
-        key = (series.folder, number)
-        if key not in self._digests:
-            try:
-                self._digests[key] = shapes.required(series.read(number), "digest", str)
-            except (Corrupt, NewerFormat, NotFound, shapes.Misshapen):
-                return ""
-        return self._digests[key]
 
     def _store(
         self, series: Series, content: Content, fields: Mapping[str, Any], around: Surroundings
@@ -136,7 +130,7 @@ class Committer:
     ) -> tuple[int, bool]:
         """Write manifest and document, and give the version's number and whether it is new."""
         numbers = series.numbers()
-        same = self._find(series, numbers, described.digest)
+        same = self.digests.find(series, numbers, described.digest)
         if same is not None:
             return same, False
         blobs = Blobs(self.storage, clock=self.clock).watched()
@@ -149,12 +143,12 @@ class Committer:
         while same is None:
             number = max(numbers, default=0) + 1
             if series.create(number, document, token=writer):
-                self._digests[series.folder, number] = described.digest
+                self.digests.add(series, number, described.digest)
                 for digest in blobs.lost():
                     blobs.put(listed[places.index(digest)], durable=True)
                 return number, True
             numbers = sorted({*series.numbers(), number})
-            same = self._find(series, numbers, described.digest)
+            same = self.digests.find(series, numbers, described.digest)
         return same, False
 
     def _manifest_of(self, series: Series, number: int) -> Manifest | None:
@@ -163,11 +157,3 @@ class Committer:
             return Shards(Blobs(self.storage), self.cache, digests).manifest
         except (Corrupt, NewerFormat, NotFound, shapes.Misshapen):
             return None
-
-    def _find(self, series: Series, numbers: list[int], digest: str | None) -> int | None:
-        """Give the newest version of a content, None where there is none."""
-        if digest:
-            for number in reversed(numbers):
-                if self.digest(series, number) == digest:
-                    return number
-        return None

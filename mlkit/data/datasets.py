@@ -260,7 +260,7 @@ class Datasets:
             series,
             aliases,
             self._reader,
-            lambda number: self._committer.digest(series, number),
+            lambda number: self._committer.digests.of(series, number),
             self.relations,
         )
 
@@ -298,4 +298,5 @@ class Datasets:
         """List the chunks of all versions, of which a store that older ones made has no lists."""
         for name in self.names():
             for version in self[name].versions():
-                lists.add(version.listing.chunks())
+                if version.kind != "reference":
+                    lists.add(version.listing.chunks())

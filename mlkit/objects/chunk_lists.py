@@ -74,9 +74,8 @@ class ChunkLists:
         self._cache = cache
         self._lists: dict[str, _List] = {}
         self._groups: OrderedDict[tuple[str, int], tuple[bytes, pa.Table]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return sum(one.rows for one in self._lists.values())
+        self.complete = False
+        """Whether there are lists, or it is known that versions have no chunks to be listed."""
 
     def refresh(self) -> None:
         """Look which lists there are now; those that can't be read are left out."""
@@ -86,6 +85,7 @@ class ChunkLists:
         for path in sorted(paths - self._lists.keys()):
             if NAME.fullmatch(path):
                 self._load(path)
+        self.complete = self.complete or bool(self._lists)
 
     def get(self, digest: bytes, /) -> KnownChunk | None:
         """Give the place of a chunk, None where no list has it.
