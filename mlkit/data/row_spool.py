@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 128 << 20
 """What one side of a comparison may hold in memory; more goes to a temporary file in parts."""
 
+_PART_BYTES = 32 << 20
 _MOST_PARTS = 1 << 12
 _BITS = 64
 
@@ -28,12 +29,12 @@ def parts_for(rows: int, width: int) -> int:
 
     Example:
         >>> parts_for(1000, 24), parts_for(50_000_000, 24)
-        (1, 16)
+        (1, 64)
     """
-    needed = max(1, -(-rows * width // MOST_BYTES))
-    if needed == 1:
+    size = rows * width
+    if size <= MOST_BYTES:
         return 1
-    return int(min(1 << needed.bit_length(), _MOST_PARTS))
+    return int(min(1 << (size // _PART_BYTES).bit_length(), _MOST_PARTS))
 
 
 class RowSpool:

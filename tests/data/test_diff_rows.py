@@ -129,6 +129,7 @@ def test_so_are_those_of_tables_with_columns_in_common(old, data, key):
 def test_so_are_those_of_tables_that_memory_doesnt_hold(old, new, key):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(row_spool, "MOST_BYTES", 64)
+        patch.setattr(row_spool, "_PART_BYTES", 32)
         check(old, new, key)
 
 
@@ -180,6 +181,7 @@ def test_equal_columns_are_read_where_rows_may_have_changed_places():
 def test_nothing_is_left_in_temporary_folders(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(row_spool, "MOST_BYTES", 64)
+    monkeypatch.setattr(row_spool, "_PART_BYTES", 32)
     there = []
 
     def batches(columns):
@@ -197,6 +199,7 @@ def test_nothing_is_left_in_temporary_folders(monkeypatch, tmp_path):
 
 def test_a_full_disk_is_a_fault_that_says_where_to_look(monkeypatch):
     monkeypatch.setattr(row_spool, "MOST_BYTES", 64)
+    monkeypatch.setattr(row_spool, "_PART_BYTES", 32)
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda: open("/dev/full", "r+b"))  # noqa: SIM115, PTH123
     with pytest.raises(StorageFault, match="TMPDIR"):
         found(OLD * 999, OLD[:1], ())

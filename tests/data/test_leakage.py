@@ -80,6 +80,7 @@ def test_each_pair_of_tables_is_looked_at(one, other, third):
 def test_so_is_what_memory_doesnt_hold(left, right):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(row_spool, "MOST_BYTES", 64)
+        patch.setattr(row_spool, "_PART_BYTES", 32)
         check([left, right])
 
 
