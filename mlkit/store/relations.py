@@ -1,12 +1,13 @@
 """How the versions of a store are related to each other and to its runs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import define, evolve, field
 
 from mlkit._core.clock import now_ns
+from mlkit._core.names import parse_reference
 from mlkit.errors import InvalidInput, MlkitError, NotFound
 from mlkit.storage.parallel import each, threads_for
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from mlkit.models.model import Model
     from mlkit.models.package import ModelVersion
     from mlkit.query.downstream import KnownVersions, Made
-    from mlkit.query.lineage import Lineage, Lookups
+    from mlkit.query.lineage import Lineage, Lookups, Node
     from mlkit.query.runs import RunTable
     from mlkit.store.rooms import Rooms
     from mlkit.tracking.reading import Run
@@ -88,16 +89,26 @@ class StoreRelations:
             if node.problem:
                 message = f"{link.ref}, which {version.ref} was made from, is {node.problem}"
                 raise NotFound(message, hint=f"store.lineage({version.ref!r}) shows all of it")
-            found.append(self._get(node.kind, node.ref))
-        return found
+            found.append(node)
+        return self._versions(found)
 
     def children(self, version: "DatasetVersion") -> "list[DatasetVersion | ModelVersion]":
         """Give the versions that were made from one directly."""
         made = self._known().made_from(("dataset", version.ref))
-        return [self._get(one.node.kind, one.node.ref) for one, _ in made]
+        return self._versions([one.node for one, _ in made])
 
-    def _get(self, kind: str, ref: str) -> "DatasetVersion | ModelVersion":
-        return self.store.models.get(ref) if kind == "model" else self.store.datasets.get(ref)
+    def _versions(self, nodes: "Sequence[Node]") -> "list[DatasetVersion | ModelVersion]":
+        """Give the versions of nodes; the versions of a name are listed once."""
+        held: dict[tuple[str, str], Dataset | Model] = {}
+        found = []
+        for node in nodes:
+            wanted = parse_reference(node.ref)
+            key = (node.kind, wanted.name)
+            if key not in held:
+                room = self.store.models if node.kind == "model" else self.store.datasets
+                held[key] = room[wanted.name]
+            found.append(held[key].resolve(wanted))
+        return found
 
     def _lookups(self) -> "Lookups":
         from mlkit.query.lineage import Lookups
