@@ -49,7 +49,8 @@ class Form(Enum):
 def plain_array(array: "pa.Array") -> "pa.Array":
     """Give an array without dictionary, runs, views and extension, which fewer functions take.
 
-    Texts and binaries have offsets of 64 bits, half floats become single ones.
+    Texts and binaries have offsets of 64 bits, half floats become single ones, short
+    decimals longer ones.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -69,6 +70,8 @@ def plain_array(array: "pa.Array") -> "pa.Array":
         return array.cast(pa.large_string())
     if _is_binary(kind):
         return array.cast(pa.large_binary())
+    if types.is_decimal32(kind) or types.is_decimal64(kind):
+        return array.cast(pa.decimal128(kind.precision, kind.scale))
     return array.cast(pa.float32()) if types.is_float16(kind) else array
 
 

@@ -4,12 +4,13 @@ import copy
 import datetime as dt
 import decimal
 import json
+import threading
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from attrs import asdict, evolve
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlkit.data.column_sketch import ColumnSketch
@@ -28,6 +29,7 @@ VALUES = {
     "float32": (pa.float32(), st.floats(width=32)),
     "float64": (pa.float64(), st.floats()),
     "decimal": (pa.decimal128(20, 2), st.decimals(-1000, 1000, places=2)),
+    "decimal32": (pa.decimal32(6, 2), st.decimals(-1000, 1000, places=2)),
     "decimal256": (pa.decimal256(60, 2), st.decimals(-1000, 1000, places=2)),
     "string": (pa.string(), st.text(max_size=5)),
     "string_view": (pa.string_view(), st.text(max_size=5)),
@@ -77,6 +79,7 @@ def near(one, other, profile):
 def test_the_profile_of_parts_is_that_of_the_whole(kind):
     arrow, values = VALUES[kind]
 
+    @settings(max_examples=40)
     @given(parts_of(arrow, values))
     def holds(parts):
         profiles = [profile_column("x", pa.chunked_array([part])) for part in parts]
@@ -97,6 +100,7 @@ def test_the_profile_of_parts_is_that_of_the_whole(kind):
 def test_a_profile_is_the_same_after_it_was_kept_as_json(kind):
     arrow, values = VALUES[kind]
 
+    @settings(max_examples=40)
     @given(parts_of(arrow, values))
     def holds(parts):
         table = pa.table([pa.chunked_array(parts)], names=["x"])
@@ -293,6 +297,17 @@ def test_text_that_is_no_text_is_named_with_its_column():
 def test_batches_of_other_columns_are_refused():
     with pytest.raises(InvalidInput, match="other columns"):
         profile_batches(pa.schema({"x": pa.int8()}), [pa.record_batch({"y": [1]})])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_a_pass_that_is_broken_off_leaves_no_thread_behind(table, error):
+    def batches():
+        yield from table.to_batches(max_chunksize=50_000)
+        raise error
+
+    with pytest.raises(error):
+        profile_batches(table.schema, batches())
+    assert not [one for one in threading.enumerate() if one.name.startswith("mlkit-profile")]
 
 
 def test_profiles_of_other_columns_or_types_are_not_joined(profile):
