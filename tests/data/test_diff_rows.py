@@ -4,14 +4,17 @@ import tempfile
 from collections import Counter, defaultdict
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkit.data import row_spool
+from mlkit.data import lowest_rows, row_spool
 from mlkit.data.diff import diff
+from mlkit.data.lowest_rows import LowestRows
 from mlkit.data.row_diff import Columns, row_diff
 from mlkit.data.row_source import RowSource
+from mlkit.data.value_text import python_value
 from mlkit.errors import Corrupt, InvalidInput, StorageFault
 
 SCHEMA = pa.schema([("k", pa.int64()), ("x", pa.float64()), ("t", pa.string())])
@@ -336,3 +339,49 @@ def test_times_that_python_has_no_type_for_are_shown(datasets):
 
     told = datasets.log("t", at(1)).diff(datasets.log("t", at(2)), key="id")
     assert "1970-01-01 00:00:00.000000002" in told._repr_html_()
+
+
+@given(st.lists(st.lists(st.integers(0, 99), max_size=5)), st.none() | st.integers(0, 4))
+def test_the_lowest_of_all_numbers_are_kept_whatever_their_order(pieces, keep):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lowest_rows, "_SLACK", 0)
+        lowest = LowestRows(keep, 2)
+        for piece in pieces:
+            numbers = pa.array(piece, pa.int64())
+            lowest.take(numbers, pc.negate(numbers))
+    every = sorted(number for piece in pieces for number in piece)
+    first, second = (column.to_pylist() for column in lowest.rows())
+    assert lowest.count == len(every)
+    assert first == every[:keep] == [-number for number in second]
+
+
+@given(TABLES, st.data())
+def test_rows_are_given_by_their_numbers(rows, data):
+    numbers = sorted(data.draw(st.sets(st.sampled_from(range(len(rows))))) if rows else [])
+    found = source(rows).rows_at(pa.array(numbers, pa.int64()), ["t", "k"])
+    assert found.to_pylist() == [{"t": rows[n][2], "k": rows[n][0]} for n in numbers]
+
+
+def test_reading_ends_with_the_last_row_that_is_wanted():
+    given_out = []
+
+    def read(columns):
+        for batch in table(OLD).select(columns).to_batches(max_chunksize=2):
+            given_out.append(len(batch))
+            yield batch
+
+    RowSource("", "", 9, SCHEMA, read).rows_at(pa.array([1, 2]), ["k"])
+    assert sum(given_out) == 4
+
+
+@pytest.mark.parametrize(
+    ("scalar", "shown"),
+    [
+        (pa.scalar(5, pa.duration("ns")), "5 ns"),
+        (pa.scalar(2**62, pa.timestamp("us")), "<value out of range: 4611686018427387904>"),
+        (pa.scalar(None, pa.timestamp("ns")), None),
+        (pa.scalar([1]), [1]),
+    ],
+)
+def test_values_are_shown_that_python_has_no_type_for(scalar, shown):
+    assert python_value(scalar) == shown

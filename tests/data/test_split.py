@@ -235,8 +235,18 @@ def test_too_many_groups_arent_counted(monkeypatch):
     parts = split({"n": list(range(99))}, HALVES, by="n")
     assert parts.counts.groups is None
     assert parts.counts.total == 99
+    slow = split(RowSource.of(table([(n, "") for n in range(9)] * 9)), HALVES, by="n")
+    assert slow.counts.groups is None
     few = split({"n": [n % 4 for n in range(99)]}, HALVES, by="n")
     assert sum(few.counts.groups.values()) == 4
+
+
+def test_it_names_itself(datasets):
+    version = datasets.log("t", {"n": [1], "m": [2]})
+    assert repr(version.split(USUAL, by=["m", "n"])) == (
+        "<Splits t:1 by m, n: train 0.7, valid 0.2, test 0.1>"
+    )
+    assert repr(split({"n": [1]}, HALVES)) == "<Splits of a frame: train 0.5, test 0.5>"
 
 
 def test_empty_tables_have_empty_parts():
