@@ -62,3 +62,33 @@ def hermetic(hermetic_root, monkeypatch, request):
         sys.modules["mlkit.store.default"].set_store(None)
     if "mlkit.tracking.context" in sys.modules:
         sys.modules["mlkit.tracking.context"].set_current(None)
+
+
+@pytest.fixture
+def remote():
+    """Puts a storage behind a wire: no local files, and each read and its range is counted."""
+    from mlkit.storage.wrapped import WrappedStorage
+
+    class RemoteStorage(WrappedStorage):
+        def __init__(self, inner):
+            super().__init__(inner)
+            self.reads = []
+
+        @property
+        def url(self):
+            return "remote://somewhere"
+
+        def read(self, path, start=0, end=None):
+            data = super().read(path, start, end)
+            self.reads.append((path, start, len(data)))
+            return data
+
+        def local_path(self, path):
+            return None
+
+        def taken(self, root="packs/"):
+            """Give how many requests there were below a root, and how many bytes."""
+            sizes = [size for path, _, size in self.reads if path.startswith(root)]
+            return len(sizes), sum(sizes)
+
+    return RemoteStorage
