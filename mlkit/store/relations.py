@@ -1,6 +1,6 @@
 """How the versions of a store are related to each other and to its runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -54,11 +54,34 @@ class StoreRelations:
         if direction != "downstream":
             message = f"{direction!r} is no direction"
             raise InvalidInput(message, hint="Use 'upstream' or 'downstream'")
-        return self.store._index.trying(  # noqa: SLF001 - it is the store's own
+        graph: Lineage = self.store._index.trying(  # noqa: SLF001 - it is the store's own
             lambda seen: downstream(
                 reference, find=self._lookups(), versions=self._known, runs=seen.view
             )
         )
+        nodes = tuple(self._with_aliases(graph.nodes))
+        return evolve(graph, root=nodes[0], nodes=nodes)
+
+    def _with_aliases(self, nodes: "Sequence[Node]") -> "Iterator[Node]":
+        """Give nodes that say which aliases a version holds: what is in use comes of the data."""
+        held: dict[tuple[str, str], Mapping[str, int]] = {}
+        for node in nodes:
+            if node.kind not in {"dataset", "model"} or node.problem:
+                yield node
+                continue
+            name, _, number = node.ref.partition(":")
+            if (node.kind, name) not in held:
+                held[node.kind, name] = self._aliases(node.kind, name)
+            aliases = held[node.kind, name].items()
+            mine = [alias for alias, version in aliases if str(version) == number]
+            yield evolve(node, detail=", ".join(filter(None, [node.detail, *mine])))
+
+    def _aliases(self, kind: str, name: str) -> "Mapping[str, int]":
+        room = self.store.models if kind == "model" else self.store.datasets
+        try:
+            return room[name].aliases()
+        except MlkitError:  # `verify` names it
+            return {}
 
     def readers(self, version: "DatasetVersion") -> "RunTable[Run]":
         """Give the runs that read a version, the newest first, without deleted ones."""

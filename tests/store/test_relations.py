@@ -94,6 +94,16 @@ def test_downstream_leads_from_data_to_the_model(store, chain, folded):
     assert not any(node.problem for node in graph.nodes)
 
 
+def test_downstream_says_what_is_in_use(store, chain):
+    store.models["delay"].promote(1, "prod")
+    store.models["delay"].promote(1, "canary")
+    details = {n.ref: n.detail for n in store.lineage("raw:1", direction="downstream").nodes}
+    assert details["delay:1"].endswith(", canary, prod")
+    assert details["raw:1"] == "2 rows"
+    store._storage.write("models/delay/aliases/prod/1.json", b"{}")
+    assert "delay:1" in store.lineage("raw:1", direction="downstream").text()
+
+
 def test_downstream_of_a_run_has_its_parts(store, chain):
     refs = [node.ref for node in store.lineage(chain["train"], direction="downstream").nodes]
     assert refs == [chain["train"], chain["trial"], "delay:1"]
