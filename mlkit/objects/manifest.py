@@ -291,8 +291,10 @@ def _chunk_faults(table: "pa.Table") -> list[tuple["pa.Array", str]]:
     sizes, offsets = values.field("size"), values.field("offset")
     unfit = pc.or_(pc.less(sizes, 0), pc.less(offsets, 0)).cast(pa.int64())
     copied = table["source"].combine_chunks().is_null()
-    other = pc.not_equal(_sums(chunks, sizes), table["size"].combine_chunks())
+    whole = table["size"].combine_chunks()
+    other = pc.not_equal(_sums(chunks, sizes), whole)
     return [
+        (pc.less(whole, 0), "its size is less than nothing"),
         (pc.greater(_sums(chunks, unfit), 0), "a chunk lies nowhere"),
         (pc.and_(copied, other), "its chunks don't make up its size"),
     ]

@@ -10,11 +10,14 @@ import struct
 from typing import NamedTuple
 
 MAGIC = b"mlkpack1"
-_ROW = 36
+ROW = 36
+"""The bytes that a seal has for each chunk."""
+
 END = len(MAGIC) + 4
 """The bytes at the end of a seal that tell how long it is."""
 
 _RAW = 32
+_MOST = 64 << 20
 
 
 class SealedChunk(NamedTuple):
@@ -37,11 +40,13 @@ def seal(rows: bytes | bytearray) -> bytes:
     Args:
         rows: For each chunk, in order, its digest and its length as `u32`.
     """
-    return bytes(rows) + struct.pack("<I", len(rows) // _ROW) + MAGIC
+    return bytes(rows) + struct.pack("<I", len(rows) // ROW) + MAGIC
 
 
 def seal_size(end: bytes) -> int | None:
     """Give how long the seal is that a pack ends with, None where it ends with none.
+
+    One that is longer than any pack that is written is none, so that checking a pack is bounded.
 
     Args:
         end: The pack's last 12 bytes.
@@ -52,7 +57,8 @@ def seal_size(end: bytes) -> int | None:
     """
     if len(end) != END or not end.endswith(MAGIC):
         return None
-    return int(struct.unpack_from("<I", end)[0]) * _ROW + END
+    size = int(struct.unpack_from("<I", end)[0]) * ROW + END
+    return size if size <= _MOST else None
 
 
 def sealed_chunks(sealed: bytes) -> list[SealedChunk]:
@@ -62,7 +68,7 @@ def sealed_chunks(sealed: bytes) -> list[SealedChunk]:
         sealed: A whole seal.
     """
     chunks, offset = [], 0
-    for at in range(0, len(sealed) - END, _ROW):
+    for at in range(0, len(sealed) - END, ROW):
         size = struct.unpack_from("<I", sealed, at + _RAW)[0]
         chunks.append(SealedChunk(sealed[at : at + _RAW], offset, size))
         offset += size

@@ -128,7 +128,7 @@ class PackWriter:
             digest = hashlib.sha256(data).digest()
         found = self._places.get(digest)
         if found is None:
-            place = self._reuse(digest) or self._keep(data, digest)
+            place = self._reuse(digest, len(data)) or self._keep(data, digest)
             self._places[digest] = place.pack << _OFFSET | place.offset
             return place
         return Place(digest, len(data), found >> _OFFSET, found & ((1 << _OFFSET) - 1))
@@ -168,10 +168,10 @@ class PackWriter:
                 copy.seek(0)
                 self._storage.write(object_path(ROOT, pack), copy, durable=True)
 
-    def _reuse(self, digest: bytes) -> Place | None:
+    def _reuse(self, digest: bytes, size: int) -> Place | None:
         """Give the place of a chunk that is known and whose pack is still there."""
         known = self._known.get(digest)
-        if known is None:
+        if known is None or known.size != size or known.offset < 0:  # a list of chunks may lie
             return None
         there = self._presence.entry(f"sha256:{known.pack.hex()}")
         number = self.number_of(known.pack)
@@ -180,7 +180,7 @@ class PackWriter:
         return Place(digest, known.size, number, known.offset)
 
     def _keep(self, data: "bytes | memoryview", digest: bytes) -> Place:
-        if self._size >= self._pack_size:
+        if self._size + len(self._table) >= self._pack_size:
             self._flush()
         if not self._pieces:
             self._packs.append(b"")  # until the pack is full

@@ -146,12 +146,20 @@ class Shards:
         digest = self.digests[number]
         data = self.blobs.read_cached(digest, self.cache)
         shard = decode_shard(data, f"The manifest {digest}")
-        if self.starts and (not len(shard) or shard.paths[0].as_py() != self.starts[number]):
+        if self.starts and not self._is_in_place(shard, number):
             raise Corrupt(
-                f"The manifest {digest} doesn't begin with {self.starts[number]!r}",
+                f"The manifest {digest} doesn't hold the paths from {self.starts[number]!r}"
+                " to the next part",
                 hint="The version was not made by mlkit, or was tampered with",
             )
         return shard
+
+    def _is_in_place(self, shard: Manifest, number: int) -> bool:
+        """Tell whether a shard begins with its start, and ends before the next one's."""
+        if not len(shard) or shard.paths[0].as_py() != self.starts[number]:
+            return False
+        after = self.starts[number + 1 : number + 2]
+        return not after or bool(shard.paths[-1].as_py() < after[0])
 
 
 def starts_of(shards: Sequence[Manifest]) -> list[str]:

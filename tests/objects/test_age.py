@@ -6,10 +6,10 @@ import os
 import pytest
 
 from mlkit._core.clock import now_ns
-from mlkit._core.hashing import digest_bytes
+from mlkit._core.hashing import digest_bytes, hex_of
 from mlkit.objects.age import GRACE, is_aging
 from mlkit.objects.blobs import Blobs, object_path
-from mlkit.objects.packs import PackWriter
+from mlkit.objects.pack_writer import KnownChunk, PackWriter
 from mlkit.storage.memory import MemoryStorage
 from mlkit.testing import FaultyStorage
 
@@ -45,27 +45,20 @@ def test_what_was_written_again_is_young(tmp_path):
     assert not is_aging(storage.stat(path).modified, now_ns())
 
 
-def test_a_pack_is_written_again_when_it_is_older_than_half_the_grace(storage):
-    PackWriter(storage).add(BODY)
-    first = PackWriter(storage)
-    first.add(BODY)
-    first.finish()
+def test_a_pack_is_written_again_when_it_is_older_than_half_the_grace(storage, put):
+    put(storage, [BODY])
     watched = FaultyStorage(storage)
     for share, count in ((0.4, 0), (0.6, 1)):
-        again = PackWriter(watched, clock=later(share))
-        again.add(BODY)
-        again.finish()
+        put(watched, [BODY], clock=later(share))
         assert len(written(watched)) == count
 
 
-def test_a_chunk_of_a_version_is_reused_however_old_its_pack_is(storage):
-    first = PackWriter(storage)
-    digest = first.add(BODY)
-    known = first.finish()
+def test_a_chunk_of_a_version_is_reused_however_old_its_pack_is(storage, put):
+    [ref] = put(storage, [BODY])
+    pack, digest = (bytes.fromhex(hex_of(one)) for one in (ref.pack, ref.digest))
+    known = {digest: KnownChunk(pack, ref.offset, ref.size)}
     watched = FaultyStorage(storage)
-    again = PackWriter(watched, known, clock=later(100))
-    assert again.add(BODY) == digest
-    assert again.finish() == known
+    assert put(watched, [BODY], known, clock=later(100)) == [ref]
     assert written(watched) == []
 
 
@@ -92,13 +85,17 @@ def test_blobs_that_are_not_watched_remember_nothing():
     assert blobs.lost() == []
 
 
-def test_a_pack_that_was_written_again_and_is_gone_is_known_as_lost(storage):
-    first = PackWriter(storage)
-    first.add(BODY)
-    first.finish()
-    again = PackWriter(storage, clock=later(1))
-    digest = again.add(BODY)
-    refs = again.finish()
-    assert not again.lost()
-    storage.delete(object_path("packs", refs[digest].pack))
-    assert again.lost()
+@pytest.mark.parametrize("share", [0.1, 1])
+def test_a_pack_that_was_written_again_and_is_gone_comes_back(storage, put, share):
+    [ref] = put(storage, [BODY])
+    path = object_path("packs", ref.pack)
+    whole = storage.read(path)
+    with PackWriter(storage, clock=later(share)) as again:
+        again.add(BODY)
+        again.finish()
+        watched = len(list(storage.list()))
+        storage.delete(path)
+        again.restore()
+    left = [entry.path for entry in storage.list()]
+    assert left == [path] * (share == 1)  # a young one is nobody's garbage, and isn't looked for
+    assert all(storage.read(one) == whole for one in left)

@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 
 from mlkit._core.hashing import digest_bytes
 from mlkit.errors import Corrupt
-from mlkit.objects.blobs import Blobs
-from mlkit.objects.known import KnownChunks
-from mlkit.objects.manifest import (
-    FileEntry,
-    Source,
-    decode_manifest,
-    encode_manifest,
-    path_fault,
-    read_manifests,
-)
+from mlkit.objects.manifest import FileEntry, Manifest, Source, path_fault
 from mlkit.objects.packs import ChunkRef
+from mlkit.objects.shards import decode_shard, encode_shard
 
 PACK = digest_bytes(b"pack")
+
+
+def encode(entries):
+    return encode_shard(Manifest.of(entries))
+
+
+def decode(data, where="m"):
+    return list(decode_shard(data, where))
 
 
 def entry(path, *chunks):
@@ -42,15 +42,15 @@ BAD_PATHS = ["", "/etc/passwd", "../up", "a/../b", "a//b", "./a", "a/", "a\\b", 
 
 def test_entries_come_back_sorted_and_whole():
     ordered = sorted(ENTRIES, key=lambda file: file.path)
-    assert decode_manifest(encode_manifest(ENTRIES), "m") == ordered
+    assert decode(encode(ENTRIES)) == ordered
 
 
 def test_the_order_of_entries_leaves_no_trace():
-    assert encode_manifest(ENTRIES) == encode_manifest(reversed(ENTRIES))
+    assert encode(ENTRIES) == encode(reversed(ENTRIES))
 
 
 def test_any_tool_can_read_it():
-    table = pq.read_table(pa.BufferReader(encode_manifest(ENTRIES)))
+    table = pq.read_table(pa.BufferReader(encode(ENTRIES)))
     assert table.column_names == ["path", "size", "digest", "chunks", "source"]
     assert table["path"].to_pylist() == ["a", "b/two", "empty", "there"]
     assert table.schema.metadata[b"mlkit.format"] == b"1"
@@ -60,7 +60,7 @@ def test_any_tool_can_read_it():
 def test_a_path_that_would_leave_its_folder_or_cannot_be_is_refused(path):
     assert path_fault(path)
     with pytest.raises(Corrupt, match="which can't be"):
-        decode_manifest(encode_manifest([evolve(ENTRIES[1], path=path)]), "m")
+        decode(encode([evolve(ENTRIES[1], path=path)]))
 
 
 def test_text_that_is_no_unicode_is_no_path():
@@ -79,22 +79,59 @@ def test_a_path_without_fault_stays_below_any_folder(path):
     ("change", "why"),
     [
         ({"size": 99}, "make up its size"),
-        ({"size": -3, "chunks": (ChunkRef(PACK, -3, PACK, 0),)}, "lies nowhere"),
+        ({"size": -3, "chunks": ()}, "less than nothing"),
+        ({"size": -3, "source": Source("s3://raw/a")}, "less than nothing"),
+        ({"chunks": (ChunkRef(PACK, -3, PACK, 0), ChunkRef(PACK, 6, PACK, 0))}, "lies nowhere"),
         ({"chunks": (ChunkRef(PACK, 3, PACK, -1),)}, "lies nowhere"),
     ],
 )
 def test_chunks_that_cannot_be_are_refused(change, why):
     with pytest.raises(Corrupt, match=why):
-        decode_manifest(encode_manifest([evolve(ENTRIES[1], **change)]), "m")
+        decode(encode([evolve(ENTRIES[1], **change)]))
 
 
 def test_a_file_that_is_listed_twice_is_refused():
     with pytest.raises(Corrupt, match="twice"):
-        decode_manifest(encode_manifest([ENTRIES[0], ENTRIES[0]]), "m")
+        decode(encode([ENTRIES[0], ENTRIES[0]]))
+
+
+def written(table):
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return bytes(sink.getvalue())
+
+
+def test_sizes_of_chunks_whose_sum_overflows_are_refused():
+    huge = tuple(ChunkRef(PACK, 2**62, PACK, 0) for _ in range(4))
+    with pytest.raises(Corrupt, match="overflow"):
+        decode(encode([FileEntry("a", 0, PACK, huge)]))
+
+
+def test_rows_in_any_order_are_read_sorted():
+    table = Manifest.of(ENTRIES).table.take([2, 0, 3, 1])
+    assert decode(written(table)) == sorted(ENTRIES, key=lambda file: file.path)
+
+
+def nulls_in_one(column):
+    rows = Manifest.of(ENTRIES).table.to_pylist()
+    rows[1][column] = None
+    return written(pa.Table.from_pylist(rows))
+
+
+def null_chunk():
+    rows = Manifest.of(ENTRIES).table.to_pylist()
+    rows[1]["chunks"][0] = None
+    return written(pa.Table.from_pylist(rows))
+
+
+def other_type(column, values):
+    table = Manifest.of(ENTRIES).table
+    number = table.column_names.index(column)
+    return written(table.set_column(number, column, pa.array(values)))
 
 
 def nulls_for(column):
-    table = pq.read_table(pa.BufferReader(encode_manifest(ENTRIES)))
+    table = Manifest.of(ENTRIES).table
     number = table.column_names.index(column)
     kind = table.schema.field(number).type
     changed = table.set_column(number, column, pa.nulls(len(table), kind))
@@ -104,7 +141,7 @@ def nulls_for(column):
 
 
 def nulls_within(column, part):
-    rows = pq.read_table(pa.BufferReader(encode_manifest(ENTRIES))).to_pylist()
+    rows = pq.read_table(pa.BufferReader(encode(ENTRIES))).to_pylist()
     for row in rows:
         for value in row[column] if isinstance(row[column], list) else [row[column]]:
             if value is not None:
@@ -133,6 +170,16 @@ def without_columns():
         nulls_within("chunks", "pack"),
         nulls_within("chunks", "offset"),
         nulls_within("source", "url"),
+        nulls_in_one("path"),
+        nulls_in_one("size"),
+        nulls_in_one("chunks"),
+        null_chunk(),
+        other_type("path", [b"a", b"\xff", b"c", b"d"]),
+        other_type("size", ["1", "x", "3", "4"]),
+        other_type("size", [0.5, 1.5, 2.5, 3.5]),
+        other_type("digest", [b"short"] * 4),
+        other_type("chunks", [[1], [2], [3], [4]]),
+        other_type("source", ["s3://x"] * 4),
     ],
     ids=[
         "empty",
@@ -145,55 +192,61 @@ def without_columns():
         "no pack of a chunk",
         "no offset of a chunk",
         "no url of a source",
+        "a path is missing",
+        "a size is missing",
+        "chunks are missing",
+        "a chunk is missing",
+        "paths of no text",
+        "texts as sizes",
+        "fractions as sizes",
+        "short digests",
+        "numbers as chunks",
+        "texts as sources",
     ],
 )
 def test_what_is_no_manifest_is_corrupt(data):
     with pytest.raises(Corrupt, match="The manifest"):
-        decode_manifest(data, "The manifest m")
+        decode(data, "The manifest m")
 
 
-def test_several_manifests_are_read_as_one(storage, tmp_path):
-    blobs = Blobs(storage)
-    digests = [blobs.put(encode_manifest([file])) for file in ENTRIES]
-    found = read_manifests(blobs, digests, tmp_path)
-    assert [file.path for file in found] == ["a", "b/two", "empty", "there"]
+@given(st.data())
+def test_no_flipped_bits_make_a_manifest_an_error_of_another_kind(draw):
+    data = bytearray(encode(ENTRIES))
+    for bit in draw.draw(st.lists(st.integers(0, 8 * len(data) - 1), min_size=1, max_size=4)):
+        data[bit // 8] ^= 1 << bit % 8
+    try:
+        for file in decode(bytes(data)):
+            assert not path_fault(file.path)
+    except Corrupt as error:
+        assert error.message.startswith("m ")  # noqa: PT017 - either outcome is right
 
 
-def test_a_file_in_two_manifests_is_refused(storage, tmp_path):
-    blobs = Blobs(storage)
-    digests = [
-        blobs.put(encode_manifest([ENTRIES[1]])),
-        blobs.put(encode_manifest([ENTRIES[1], ENTRIES[0]])),
-    ]
-    with pytest.raises(Corrupt, match="as another one does"):
-        read_manifests(blobs, digests, tmp_path)
+class TestColumns:
+    """What is told of all files at once is what would be counted file by file."""
 
+    files = st.lists(
+        st.tuples(st.text("abc/é", min_size=1, max_size=5), st.lists(st.binary(max_size=3))),
+        unique_by=lambda file: file[0],
+    )
 
-class TestKnownChunks:
-    def test_older_manifests_are_read_only_when_a_chunk_is_missing(self, storage, tmp_path):
-        blobs = Blobs(storage)
-        asked = []
+    @given(files)
+    def test_size_paths_and_chunks_are_those_of_the_files(self, files):
+        entries = sorted((entry(path, *chunks) for path, chunks in files), key=lambda f: f.path)
+        manifest = Manifest.of(entries)
+        assert list(manifest) == entries
+        assert manifest.size == sum(file.size for file in entries)
+        assert manifest.paths.to_pylist() == [file.path for file in entries]
+        digests = [f"sha256:{chunk['digest'].hex()}" for chunk in manifest.chunks().to_pylist()]
+        assert digests == [chunk.digest for file in entries for chunk in file.chunks]
+        assert [manifest.find(file.path) for file in entries] == entries
+        assert manifest.find("nowhere") is None
 
-        def digests():
-            for file in ENTRIES[:2]:
-                asked.append(file.path)
-                yield blobs.put(encode_manifest([file]))
-
-        known = KnownChunks(blobs, tmp_path, digests())
-        assert known.get(digest_bytes(b"x" * 10)).size == 10
-        assert asked == ["b/two"]
-        assert known.get(digest_bytes(b"one")).offset == 7
-        assert known.get(digest_bytes(b"never")) is None
-        assert asked == ["b/two", "a"]
-
-    def test_a_manifest_of_several_versions_is_read_once(self, storage, tmp_path):
-        blobs = Blobs(storage)
-        digest = blobs.put(encode_manifest(ENTRIES))
-        known = KnownChunks(blobs, tmp_path, [digest, digest])
-        assert known.get(digest_bytes(b"never")) is None
-
-    def test_a_manifest_that_is_missing_or_damaged_is_left_out(self, storage, tmp_path):
-        blobs = Blobs(storage)
-        digests = [digest_bytes(b"never"), blobs.put(b"none"), blobs.put(encode_manifest(ENTRIES))]
-        known = KnownChunks(blobs, tmp_path, digests)
-        assert known.get(digest_bytes(b"one")) is not None
+    def test_packs_are_told_with_how_many_files_they_hold_and_the_first(self):
+        other = digest_bytes(b"other")
+        entries = [
+            FileEntry("a", 2, PACK, (ChunkRef(PACK, 1, PACK, 0), ChunkRef(PACK, 1, PACK, 1))),
+            FileEntry("b", 2, PACK, (ChunkRef(PACK, 1, PACK, 0), ChunkRef(PACK, 1, other, 0))),
+            FileEntry("c", 1, PACK, (ChunkRef(PACK, 1, other, 0),)),
+            FileEntry("d", 0, PACK),
+        ]
+        assert Manifest.of(entries).packs() == {PACK: (2, "a"), other: (2, "b")}

@@ -6,7 +6,8 @@ from mlkit._core.codec import encode_document
 from mlkit._core.hashing import digest_bytes, hex_of
 from mlkit._core.ids import token
 from mlkit.objects.blobs import Blobs, object_path
-from mlkit.objects.packs import PackWriter
+from mlkit.objects.chunk_lists import ChunkLists
+from mlkit.objects.pack_writer import PackWriter
 from mlkit.objects.series import Series
 from mlkit.objects.verify import Problem, verify_objects
 from mlkit.testing import FaultyStorage
@@ -16,13 +17,13 @@ SEALED = f"monitors/delay/truths/018bcfe5-{hex_of(digest_bytes(PARQUET))}.parque
 
 
 @pytest.fixture
-def filled(storage):
+def filled(storage, tmp_path):
     """A storage with an object of every kind."""
     storage.create("mlkit.json", encode_document("store", {"id": token()}))
     Blobs(storage).put(b"weights")
-    packs = PackWriter(storage)
-    packs.add(b"chunk")
-    packs.finish()
+    with PackWriter(storage) as packs:
+        packs.add(b"chunk")
+        ChunkLists(storage, tmp_path / "cache").add(packs.new.to_arrow(packs.finish()))
     Series(storage, "datasets/flights", "dataset_version").append(lambda n: {}, token="me")
     Series(storage, "models/delay", "model_version").append(lambda n: {}, token="me")
     Series(storage, "models/delay/aliases/prod", "alias").append(lambda n: {}, token="me")
@@ -36,7 +37,7 @@ def test_nothing_is_wrong_with_what_was_written(filled):
 
 def test_every_flipped_bit_is_found(filled, flip):
     for entry in list(filled.list()):
-        for bit in range(8 * entry.size):
+        for bit in range(0, 8 * entry.size, 1 + entry.size // 500):
             flip(filled, entry.path, bit)
             assert [problem.path for problem in verify_objects(filled)] == [entry.path], bit
             flip(filled, entry.path, bit)
