@@ -10,7 +10,7 @@ from mlkit.data.demands import Demands
 from mlkit.data.identity import TableHasher, TableIdentity, identify
 from mlkit.data.parquet import FILE, conform, encode_schema
 from mlkit.data.parquet_writing import write_parquet
-from mlkit.data.table_stream import ROWS, TableStream
+from mlkit.data.table_stream import TableStream, parts
 from mlkit.errors import InvalidInput
 from mlkit.objects.intake import Intake
 from mlkit.objects.manifest import Manifest
@@ -104,7 +104,7 @@ class TableContent:
         whole = self._stream.whole
         if whole is not None:
             schema = self._stream.schema
-            return (conform(batch, schema) for batch in whole.to_batches(max_chunksize=ROWS))
+            return (conform(batch, schema) for batch in parts(whole.to_batches()))
         return self._stream.batches
 
     def _checked(self, batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 ROWS = 1 << 16
 """The most rows of a batch."""
 
+_BYTES = 32 << 20  # of a batch, whose rows may be large
+
 _DEEPEST = 60  # Arrow itself hands on 64 levels, and a schema has some of its own
 _OWN_NOTES = b"mlkit."
 _NOT_KEPT = {
@@ -62,7 +64,7 @@ class TableStream:
         kept = kept_schema(table.schema)
         fields = [with_categories(*pair) for pair in zip(kept, table.columns, strict=True)]
         schema = pa.schema(fields, metadata=kept.metadata)
-        batches = (conform(batch, schema) for batch in table.to_batches(max_chunksize=ROWS))
+        batches = (conform(batch, schema) for batch in parts(table.to_batches()))
         return cls(schema, batches, whole=table)
 
     @classmethod
@@ -127,7 +129,7 @@ def kept_schema(schema: "pa.Schema") -> "pa.Schema":
     Example:
         >>> import pyarrow as pa
         >>> kept_schema(pa.schema({"a": pa.string_view()})).field("a").type
-        LargeStringType(large_string)
+        DataType(large_string)
     """
     import pyarrow as pa
 
@@ -215,8 +217,8 @@ def _conforming(
                 f"{difference(schema, batch.schema)}",
                 hint="Cast every batch to one schema: batch.cast(schema)",
             )
-        for start in range(0, len(batch), ROWS):
-            yield conform(batch.slice(start, ROWS), kept)
+        for part in parts([batch]):
+            yield conform(part, kept)
 
 
 def _named_errors(batches: Iterable["pa.RecordBatch"], what: str) -> Iterator["pa.RecordBatch"]:
@@ -234,6 +236,39 @@ def _named_errors(batches: Iterable["pa.RecordBatch"], what: str) -> Iterator["p
             f"{what} can't be read to its end: {error}",
             hint="It may be cut or damaged: make it again, or bring a copy",
         ) from error
+
+
+def parts(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
+    """Give the rows of batches in batches that are neither long nor large.
+
+    Args:
+        batches: The rows, in batches of any size.
+
+    Returns:
+        Batches of at most 65,536 rows, and of about 32 MiB.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> large = pa.record_batch({"text": ["x" * (8 << 20)] * 5})
+        >>> [batch.num_rows for batch in parts([large])]
+        [3, 2]
+    """
+    for batch in batches:
+        width = sum(_bytes(column) for column in batch.columns) // max(len(batch), 1)
+        rows = max(1, min(ROWS, _BYTES // max(width, 1)))
+        for start in range(0, len(batch), rows):
+            yield batch.slice(start, rows)
+
+
+def _bytes(column: "pa.Array") -> int:
+    """Estimate the bytes of a column's values, of which a dictionary holds each only once."""
+    import pyarrow as pa
+
+    if not isinstance(column, pa.DictionaryArray) or not len(column.dictionary):
+        return int(column.nbytes)
+    return int(
+        column.indices.nbytes + len(column) * (_bytes(column.dictionary) // len(column.dictionary))
+    )
 
 
 def difference(one: "pa.Schema", other: "pa.Schema") -> str:

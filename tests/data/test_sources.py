@@ -215,6 +215,14 @@ class TestStreams:
             with given(data) as stream:
                 assert [len(batch) for batch in stream.batches] == [65_536] * 3 + [3_392]
 
+    def test_large_rows_go_on_a_few_at_a_time_also_from_a_dictionary(self):
+        words = pa.array(["x" * 1_000_000, "y" * 1_000_000])
+        column = pa.DictionaryArray.from_arrays(pa.array([0, 1] * 100), words)
+        table = pa.table({"coded": column, "plain": column.dictionary_decode()})
+        for data in (table, table.to_reader()):
+            with given(data) as stream:
+                assert max(len(batch) for batch in stream.batches) < 40
+
     def test_rows_of_parquet_that_are_large_come_a_few_at_a_time(self, tmp_path):
         pictures = pa.array([bytes([n % 256]) * 1_000_000 for n in range(100)])
         path = tmp_path / "t.parquet"
