@@ -69,8 +69,9 @@ class ExpectationChecker:
         examples: int = EXAMPLES,
         data: str = "",
     ) -> None:
-        if len(set(schema.names)) < len(schema.names):
-            name = next(name for name in schema.names if schema.names.count(name) > 1)
+        self._names = dict.fromkeys(schema.names)
+        if len(self._names) < len(schema):
+            name = next(name for name in self._names if schema.names.count(name) > 1)
             raise InvalidInput(f"Two columns have the name {name!r}", hint="Rename one of them")
         self._expectations, self._schema, self._data = expectations, schema, data
         self._now, self._examples = now, examples
@@ -84,10 +85,10 @@ class ExpectationChecker:
         self._sketches = {
             one.column: ColumnSketch(one.column, schema.field(one.column).type)
             for one in expectations.baselines
-            if one.column in schema.names
+            if one.column in self._names
         }
         keys = expectations.all_keys
-        self._keys = [(n, key) for n, key in enumerate(keys) if set(key) <= set(schema.names)]
+        self._keys = [(n, key) for n, key in enumerate(keys) if self._names.keys() >= set(key)]
         self._uniqueness = Uniqueness(examples) if self._keys else None
 
     def __enter__(self) -> Self:
@@ -173,7 +174,7 @@ class ExpectationChecker:
 
     def _plan(self, column: ColumnExpectation) -> None:
         """Look up what can be said from the schema, and what has to look at values."""
-        there = column.name in self._schema.names
+        there = column.name in self._names
         if column.required or not there:
             self._told.append(self._presence(column, there=there))
         tallies: list[Tally] = []
@@ -230,7 +231,7 @@ class ExpectationChecker:
         )
 
     def _lacking(self, name: str) -> str:
-        hint = near(name, self._schema.names)
+        hint = near(name, self._names)
         return f"there is no column {name!r}{f'. {hint}' if hint else ''}"
 
     def _of_type(self, column: ColumnExpectation) -> ExpectationResult:
@@ -260,7 +261,7 @@ class ExpectationChecker:
         for number, key in enumerate(keys):
             sentence = f"{', '.join(key)} {'is' if len(key) == 1 else 'are together'} unique"
             if number not in counted:
-                absent = [name for name in key if name not in self._schema.names]
+                absent = [name for name in key if name not in self._names]
                 ok = set(absent) <= needless
                 why = f"there is no column {absent[0]!r}"
                 why += ", and needn't be" if ok else ""
@@ -330,7 +331,7 @@ class ExpectationChecker:
         known = {column.name for column in expected.columns}
         known |= {name for key in expected.keys for name in key}
         known |= {one.column for one in expected.baselines}
-        return tuple(name for name in self._schema.names if name not in known)
+        return tuple(name for name in self._names if name not in known)
 
 
 def _result(column: ColumnExpectation, kind: str, *, ok: bool, why: str = "") -> ExpectationResult:

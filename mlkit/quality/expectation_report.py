@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import asdict, frozen
 
 from mlkit.display.formats import NOTHING, show_share
-from mlkit.display.markup import Markup, join
+from mlkit.display.markup import Markup, join, plain
 from mlkit.display.page import badge, fragment, note
 from mlkit.display.table import html_table
 from mlkit.display.text import text_table
@@ -121,10 +121,12 @@ class ExpectationReport:
         failures = self.failures
         if not failures:
             return
-        named = "; ".join(f"{one.expectation}: {one.why}" for one in failures[:_NAMED])
+        # Names and values may come from anywhere, and an error is shown in a terminal.
+        named = plain("; ".join(f"{one.expectation}: {one.why}" for one in failures[:_NAMED]))
         more = f"; and {len(failures) - _NAMED:,} more" if len(failures) > _NAMED else ""
         raise DataRefused(
-            f"{self.data or 'The data'} broke {_counted(len(failures), 'expectation')}: "
+            f"{self.data or 'The data'} broke {len(failures):,} of "
+            f"{_counted(len(self.results), 'expectation')}: "
             f"{named}{more}",
             hint="The error's report.rows() lists the rows; mend them, or change the expectations",
             report=self,

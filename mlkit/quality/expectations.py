@@ -83,8 +83,8 @@ class Expectations:
             [one.column for one in self.baselines],
             *self.keys,
         ):
-            twice = next((name for name in names if list(names).count(name) > 1), None)
-            if twice is not None:
+            if len(set(names)) < len(names):
+                twice = next(name for name in names if list(names).count(name) > 1)
                 raise InvalidInput(f"Column {twice!r} is named twice")
         if any(not key for key in self.keys):
             raise InvalidInput("A key without columns", hint='Write unique("id")')
@@ -275,13 +275,16 @@ class Expectations:
             ('delay',)
         """
         profile = reference if isinstance(reference, Profile) else profile_of(reference)
-        names = [column.name for column in profile.columns]
+        names = [one.name for one in profile.columns if shift(one, one) is not None]
         if isinstance(columns, str):
             raise InvalidInput(f"columns is the text {columns!r}", hint=f"Write [{columns!r}]")
-        for name in columns or ():
+        chosen = tuple(names if columns is None else columns)
+        for name in chosen:
             if name not in names:
-                raise InvalidInput(f"There is no column {name!r}", hint=near(name, names))
-        chosen = tuple(columns) if columns is not None else _comparable(profile)
+                raise InvalidInput(
+                    f"There is no column {name!r} with a profile that can be compared",
+                    hint=near(name, names),
+                )
         added = baselines(profile, threshold, name_of(reference), chosen)
         kept = [one for one in self.baselines if one.column not in chosen]
         return evolve(self, baselines=(*kept, *added))
@@ -427,10 +430,6 @@ def _without(column: ColumnExpectation, kinds: tuple[str, ...]) -> ColumnExpecta
     }
     why = {kind: reason for kind, reason in column.why.items() if kind not in kinds}
     return evolve(column, why=why, **gone)
-
-
-def _comparable(profile: Profile) -> tuple[str, ...]:
-    return tuple(one.name for one in profile.columns if shift(one, one) is not None)
 
 
 def _nanoseconds(now: datetime) -> int:

@@ -424,6 +424,9 @@ def test_a_report_is_shown_without_running_what_names_hold():
     assert "<script" not in html
     assert "<b>" not in html
     assert "\x1b" not in str(report)
+    with pytest.raises(DataRefused) as refused:
+        Expectations().column("\x1b[31m", min=0).check({"a": [1]}).raise_for_failures()
+    assert "\x1b" not in str(refused.value)
     assert "broke 1 of 2 expectations" in repr(report)
     assert report.to_json()["ok"] is False
     assert "Nothing is expected of" in str(Expectations().check({name: [1]}))
@@ -435,3 +438,11 @@ def test_what_is_no_table_is_refused():
             Expectations().check(data)
     with pytest.raises(InvalidInput):
         Expectations().check({"a": [1]}, examples=-1)
+
+
+def test_very_wide_tables_are_checked_column_by_column():
+    table = pa.table({f"c{number}": [number] for number in range(2000)})
+    expected = Expectations()
+    for name in table.column_names:
+        expected = expected.column(name, min=1, type="int64")
+    assert [one.columns for one in expected.check(table).failures] == [("c0",)]

@@ -170,6 +170,7 @@ def test_tables_of_expectations_that_make_no_sense_are_refused():
         lambda: Expectations().drift({"a": [1]}, threshold=2),
         lambda: Expectations().drift({"a": [1]}, columns=["b"]),
         lambda: Expectations().drift({"a": [1]}, columns="a"),
+        lambda: Expectations().drift({"a": [{"b": 1}]}, columns=["a"]),
     ):
         with pytest.raises(InvalidInput):
             call()
