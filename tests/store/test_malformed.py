@@ -17,6 +17,8 @@ WRONG = (None, True, "x", [[]], {"x": 1})
 KINDS = {
     "datasets/flights/1.json": "dataset_version",
     "datasets/files/1.json": "dataset_version",
+    "datasets/flights/aliases/gold/1.json": "alias_entry",
+    "datasets/flights/remarks/1/1.json": "remark",
     "models/delay/1.json": "model_version",
     "models/delay/aliases/prod/1.json": "alias_entry",
     "models/delay/gates/1.json": "gate_refusal",
@@ -51,6 +53,8 @@ def store(tmp_path):
         datasets=["flights:1"],
         input_example=[{"a": 1}],
     )
+    store.datasets["flights"].promote(1, "gold")
+    store.dataset("flights").set_tags(owner="ml")
     store.models["delay"].promote(1, "prod")
     with pytest.raises(GateRefused):
         store.models["delay"].promote(1, "next", gate=Never())
@@ -96,6 +100,10 @@ def use(store):
         lambda: store.models["delay"].history("prod"),
         lambda: [*store.models["delay"].refusals()],
         lambda: store.lineage("delay@prod").text(),
+        lambda: store.lineage("files:1", direction="downstream").text(),
+        lambda: store.datasets["flights"].history("gold"),
+        lambda: [store.dataset("flights@gold").tags, store.dataset("flights").notes],
+        lambda: [store.dataset("flights").parents, store.dataset("files").children()],
         lambda: store.log_dataset("flights", {"a": [1, 2]}),
     )
     for act in acts:
