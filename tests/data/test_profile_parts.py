@@ -249,6 +249,15 @@ def test_lengths_are_letters_bytes_and_items():
         assert (found.lengths.min, found.lengths.max) == ends
 
 
+def test_runs_and_extensions_are_taken_for_what_they_hold():
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([3, 5], pa.int32()), pa.array(["a", None]))
+    found = profile_column("x", pa.chunked_array([runs]))
+    assert (found.count, found.nulls, found.top) == (3, 2, (("a", 3),))
+    ids = pa.array([bytes(16), bytes(15) + b"x", None], pa.uuid())
+    found = profile_column("x", pa.chunked_array([ids]))
+    assert (found.count, found.nulls, found.distinct, found.lengths.max) == (2, 1, 2, 16)
+
+
 def test_a_dictionary_that_holds_a_null_counts_as_null():
     column = pa.DictionaryArray.from_arrays([0, 1, 0, None], ["a", None])
     found = profile_column("x", pa.chunked_array([column]))

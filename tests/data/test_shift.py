@@ -127,6 +127,12 @@ def test_what_can_not_be_compared_has_no_shift(before, after):
     assert moved(before, after) is None
 
 
+def test_numbers_that_are_all_infinite_have_no_shift():
+    endless = [float("inf"), -float("inf")]
+    assert moved(endless, endless) is None
+    assert moved(endless, [1.0]).distance == 1
+
+
 def test_numbers_of_other_widths_are_compared():
     assert shift(profiled([1, 2], pa.int8()), profiled([1.0, 2.0], pa.float64())).distance == 0
 
