@@ -4,10 +4,12 @@ import datetime as dt
 import gc
 import math
 import pickle
+import re
 import tempfile
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -364,6 +366,28 @@ def test_drift_is_held_against_the_profile_that_the_expectations_carry():
     other = {"delay": ["late"] * 9, "carrier": pa.array([None] * 9, pa.string())}
     assert all("can't be compared" in one.why for one in expected.check(other).failures)
     assert len(expected.check(other).failures) == 2
+
+
+def test_the_same_rows_in_another_order_never_drift():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=50_000)
+    before = {"x": values, "t": [f"{value:.3f}" for value in values]}
+    order = rng.permutation(len(values))
+    shuffled = pa.table(before).take(pa.array(order))
+    expected = Expectations().drift(before, threshold=0)
+    assert expected.check(iter(shuffled.to_batches(1000))).ok
+
+
+@given(st.lists(st.text("ab.\n", max_size=4), max_size=6), st.text("ab.|*()?+", max_size=6))
+def test_patterns_match_what_pythons_own_do(texts, pattern):
+    try:
+        whole = re.compile(pattern)
+        expected = Expectations().column("t", pattern=pattern)
+    except (re.error, InvalidInput, FutureWarning):
+        return  # one of the two languages hasn't got it
+    report = expected.check({"t": pa.array(texts, pa.string())}, examples=9)
+    found = [row.row for one in report.failures for row in one.rows]
+    assert found == [n for n, text in enumerate(texts) if not whole.fullmatch(text)]
 
 
 def test_a_checker_takes_a_stream_batch_by_batch_and_refuses_it_whole_at_the_end():
