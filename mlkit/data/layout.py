@@ -71,10 +71,11 @@ def lay_out(array: "pa.Array", target: "pa.DataType") -> "pa.Array":
     if isinstance(array, pa.ExtensionArray):
         return lay_out(array.storage, target)
     if isinstance(array, pa.DictionaryArray):
-        if types.is_string_view(array.type.value_type):  # which pyarrow can't look up
-            words = array.dictionary.cast(pa.large_string())
-            array = pa.DictionaryArray.from_arrays(array.indices, words)
-        return lay_out(array.dictionary_decode(), target)
+        kind = target.value_type if types.is_dictionary(target) else target
+        words = lay_out(array.dictionary, kind)  # first, since some layouts have a smaller reach
+        return lay_out(
+            pa.DictionaryArray.from_arrays(array.indices, words).dictionary_decode(), target
+        )
     if isinstance(array, pa.RunEndEncodedArray):
         return lay_out(pc.run_end_decode(array), target)
     if types.is_dictionary(target):
