@@ -8,14 +8,15 @@ itself by a digest: a cache that is lost or damaged costs time and nothing else.
 """
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from mlkit._core.ids import token
 from mlkit.data.found_files import FileState, FoundFiles, state_types
+from mlkit.objects.local_cache import local_cache
 from mlkit.objects.manifest import Manifest, schema
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class StatCache:
     """
 
     def __init__(self, cache: Path, room: str = "folders") -> None:
-        self._cache = cache / room
+        self._cache, self._room = cache, room
 
     def compare(self, place: str, files: FoundFiles) -> Compared:
         """Tell which files are what they were.
@@ -107,40 +108,30 @@ class StatCache:
             self._file(place), table.replace_schema_metadata({_DIGEST: digest}).combine_chunks()
         )
 
-    def _file(self, place: str) -> Path:
-        name = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()
-        return self._cache / name
+    def _file(self, place: str) -> str:
+        return f"{self._room}/{hashlib.sha256(os.fsencode(place)).hexdigest()}"
 
-    def _load(self, place: Path) -> "pa.Table | None":
+    def _load(self, file: str) -> "pa.Table | None":
         import pyarrow as pa
 
+        data = local_cache(self._cache).get(file) or b""
+        if hashlib.sha256(memoryview(data)[_RAW:]).digest() != data[:_RAW]:
+            return None
+        held = pa.array([data], pa.large_binary()).buffers()[2]  # by Arrow itself
         try:
-            with pa.OSFile(str(place)) as file:
-                buffer = file.read_buffer()
-            body = buffer.slice(_RAW)
-            if hashlib.sha256(body).digest() != buffer.slice(0, _RAW).to_pybytes():
-                return None
-            with pa.ipc.open_stream(body) as reader:
+            with pa.ipc.open_stream(held.slice(_RAW)) as reader:
                 return reader.read_all()
         except (OSError, pa.ArrowException):
             return None
 
-    def _save(self, place: Path, table: "pa.Table") -> None:
+    def _save(self, file: str, table: "pa.Table") -> None:
         import pyarrow as pa
 
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         body = sink.getvalue()
-        temporary = place.with_name(f".{place.name}.{token()}")
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with temporary.open("xb") as stream:
-                stream.write(hashlib.sha256(body).digest())
-                stream.write(body)
-            temporary.replace(place)
-        except OSError:
-            temporary.unlink(missing_ok=True)
+        local_cache(self._cache).put(file, hashlib.sha256(body).digest() + memoryview(body))
 
 
 def _manifest(table: "pa.Table") -> Manifest:

@@ -13,8 +13,8 @@ from attrs import field, frozen
 
 from mlkit._core import shapes
 from mlkit._core.codec import decode_document, encode_document
-from mlkit._core.ids import token
 from mlkit.errors import Corrupt, NewerFormat, NotFound
+from mlkit.objects.local_cache import local_cache
 from mlkit.objects.series import Series
 from mlkit.storage.parallel import each, threads_for
 
@@ -72,30 +72,23 @@ class VersionDigests:
             self._known[series.folder] = self._load(series)
         return self._known[series.folder]
 
-    def _place(self, series: Series) -> Path:
-        name = hashlib.sha256(series.folder.encode()).hexdigest()
-        return self.cache / "digests" / f"{name}.json"
+    def _place(self, series: Series) -> str:
+        return f"versions/{hashlib.sha256(series.folder.encode()).hexdigest()}.json"
 
     def _load(self, series: Series) -> dict[int, str]:
         place = self._place(series)
         try:
-            fields = decode_document(place.read_bytes(), _KIND, str(place))
+            fields = decode_document(local_cache(self.cache).get(place) or b"", _KIND, place)
             digests = shapes.mapping(fields, "digests", str)
             return {int(number): digest for number, digest in digests.items()}
-        except (OSError, ValueError, Corrupt, NewerFormat, shapes.Misshapen):
+        except (ValueError, Corrupt, NewerFormat, shapes.Misshapen):
             return {}
 
     def _save(self, series: Series, known: dict[int, str]) -> None:
-        """Remember digests; a cache that can't be written harms nobody."""
-        place = self._place(series)
-        temporary = place.with_name(f".{place.name}.{token()}")
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            digests = {str(number): digest for number, digest in known.items()}
-            temporary.write_bytes(encode_document(_KIND, {"digests": digests}))
-            temporary.replace(place)
-        except OSError:
-            temporary.unlink(missing_ok=True)
+        digests = {str(number): digest for number, digest in known.items()}
+        local_cache(self.cache).put(
+            self._place(series), encode_document(_KIND, {"digests": digests})
+        )
 
 
 def _read(series: Series, numbers: Sequence[int]) -> list[tuple[int, str]]:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from mlkit._core.hashing import digest_bytes, hex_of
-from mlkit._core.ids import token
 from mlkit.errors import Corrupt, MlkitError, NotFound
-from mlkit.objects.blobs import object_path
+from mlkit.objects.blobs import damaged, object_path
+from mlkit.objects.local_cache import local_cache
 from mlkit.objects.pack_writer import KnownChunk
 from mlkit.objects.packs import ROOT as PACKS
 
@@ -206,32 +206,22 @@ class ChunkLists:
         return _List(path, file, firsts)
 
     def _bytes(self, path: str) -> "pa.Buffer":
-        """Give a list's bytes, after checking them: as a mapped file, of a remote one a copy."""
+        """Give a list's bytes, after checking them; of a remote list a copy is kept."""
         import pyarrow as pa
 
-        digits = NAME.fullmatch(path)
-        place = self._storage.local_path(path)
-        buffer = None
-        if place is not None or (place := self._cache / path).is_file():
-            with pa.memory_map(str(place)) as mapped:
-                buffer = mapped.read_buffer()
-        if buffer is None:
+        match = NAME.fullmatch(path)
+        digest = f"sha256:{match['digits']}" if match else ""
+        cache, data = local_cache(self._cache), None
+        is_local = self._storage.local_path(path) is not None
+        if not is_local:
+            data = cache.get(path)
+        if data is None or digest_bytes(data) != digest:
             data = self._storage.read(path)
-            self._keep(place, data)
-            buffer = pa.array([data], pa.large_binary()).buffers()[2]  # Arrow's own memory
-        if digits is None or digest_bytes(memoryview(buffer)) != f"sha256:{digits['digits']}":
-            raise Corrupt(f"{path} doesn't match its name")
-        return buffer
-
-    def _keep(self, copy: Path, data: bytes) -> None:
-        """Keep a copy of a remote list; a cache that can't be written harms nobody."""
-        temporary = copy.with_name(f".{copy.name}.{token()}")
-        try:
-            copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            temporary.write_bytes(data)
-            temporary.replace(copy)
-        except OSError:
-            temporary.unlink(missing_ok=True)
+            if digest_bytes(data) != digest:
+                raise damaged(path)
+            if not is_local:
+                cache.put(path, data)
+        return pa.array([data], pa.large_binary()).buffers()[2]  # held by Arrow itself
 
     def _group(self, one: _List, number: int) -> tuple[bytes, "pa.Table"]:
         key = (one.path, number)

@@ -4,7 +4,7 @@ import hashlib
 import os
 from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -102,7 +102,7 @@ class Intake:
             self._chunks.add(place)
         self._counts.append(len(self._chunks))
 
-    def manifest(self, packs: list[bytes]) -> Manifest:
+    def manifest(self, packs: Sequence[bytes]) -> Manifest:
         """Give the files that were listed, sorted by path.
 
         Args:

@@ -1,7 +1,7 @@
 """Copies of remote objects on this machine, in a bounded folder that many processes share.
 
-All of it can be fetched again, and who reads it checks it by digests. So it may be damaged, cleared
-or full at any moment: that costs time, and nothing else.
+What is known of local files lies there, too. All of it can be had again, and who reads it checks it
+by digests. So it may be damaged, cleared or full at any moment: that costs time, and nothing else.
 """
 
 import errno
@@ -18,7 +18,7 @@ from mlkit._core.forking import renew_after_fork
 from mlkit._core.ids import token
 from mlkit._core.settings import cache_dir, cache_size
 
-_PARTS = ("packs", "blobs")
+_PARTS = ("packs", "blobs", "chunks", "folders", "checkouts", "versions")
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 _HOUR = 3600 * 10**9

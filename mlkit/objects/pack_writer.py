@@ -157,7 +157,7 @@ class PackWriter:
         return self._numbers[pack]
 
     def restore(self) -> None:
-        """Write packs once more that were there, but old, were written again for that, and are gone.
+        """Write packs once more that were old, were written again for that, and are gone now.
 
         Garbage may have been made of them in that moment. So who has published what refers to them
         calls this, while the writer is still open.
