@@ -92,8 +92,12 @@ def _parquet(path: Path, shown: str) -> TableStream:
 
     # Without reading ahead, so that no more than a batch and the pages it lies in is in memory.
     file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_AT_ONCE)
-    batches = file.iter_batches(batch_size=_rows(file.metadata))
-    return TableStream.of_batches(file.schema_arrow, batches, what=shown, close=file.close)
+    try:
+        batches = file.iter_batches(batch_size=_rows(file.metadata))
+        return TableStream.of_batches(file.schema_arrow, batches, what=shown, close=file.close)
+    except BaseException:
+        file.close()
+        raise
 
 
 def _rows(metadata: "pq.FileMetaData") -> int:
