@@ -107,7 +107,10 @@ def _first_changed(diff: "DatasetDiff") -> Markup | str:
     for name in names:
         for row, value in zip(first, _texts(table.column(name)), strict=True):
             row.append(value)
-    return element("div", columns, html_table(names, first, caption="the first rows that changed"))
+    rest = len(table.column_names) - len(names)
+    more = note(f"and {rest:,} more columns") if rest else ""
+    shown = html_table(names, first, caption="the first rows that changed")
+    return element("div", columns, shown, more)
 
 
 def _texts(column: Any) -> list[str]:

@@ -385,3 +385,12 @@ def test_reading_ends_with_the_last_row_that_is_wanted():
 )
 def test_values_are_shown_that_python_has_no_type_for(scalar, shown):
     assert python_value(scalar) == shown
+
+
+def test_a_wide_table_says_what_it_leaves_out(datasets):
+    names = [f"c{number}" for number in range(99)]
+    old = datasets.log("t", {"id": [1], **{name: [1] for name in names}})
+    told = old.diff(datasets.log("t", {"id": [1], **{name: [2] for name in names}}), key="id")
+    assert "and 149 more columns" in told._repr_html_()
+    assert "and 49 more" in told._repr_html_()
+    assert "and 93 more" in str(told)

@@ -1,5 +1,6 @@
 """Digests of rows: equal where tables are, the same for ever, and by their written definition."""
 
+import datetime as dt
 import struct
 
 import pandas as pd
@@ -30,7 +31,7 @@ KINDS = [
     (pa.date32(), st.dates()),
     (pa.time64("us"), st.times()),
     (pa.timestamp("us", "UTC"), st.datetimes()),
-    (pa.duration("us"), st.timedeltas()),
+    (pa.duration("us"), st.timedeltas(dt.timedelta(-9999), dt.timedelta(9999))),
     (pa.decimal128(9, 2), st.decimals(-99_999, 99_999, places=2, allow_nan=False)),
     (pa.list_(pa.int64()), st.lists(st.none() | st.integers(0, 3), max_size=3)),
     (pa.list_(pa.string(), 2), st.lists(st.none() | st.text(max_size=2), min_size=2, max_size=2)),
