@@ -126,5 +126,6 @@ def test_a_table_that_is_there_already_writes_nothing(watched):
 def test_the_values_of_a_small_table_are_read_in_few_requests(watched):
     watched.asked(lambda store: store.log_dataset("flights", {"delay": [1.5, None]}))
     asked = watched.asked(lambda store: store.dataset("flights:1").to_arrow())
-    assert (asked["read datasets"], asked["read blobs"], asked["read packs"]) == (1, 1, 1)
-    assert asked.total() <= 5
+    assert (asked["read datasets"], asked["read blobs"]) == (1, 1)
+    assert asked["read packs"] <= 2  # its footer, and its values
+    assert asked.total() <= 6
