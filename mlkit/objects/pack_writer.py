@@ -15,12 +15,13 @@ from mlkit.objects.blobs import object_path
 from mlkit.objects.chunk_columns import ChunkColumns, Place
 from mlkit.objects.pack_seal import seal
 from mlkit.objects.packs import PACK_SIZE, ROOT
+from mlkit.storage.parallel import threads_for
 
 if TYPE_CHECKING:
     from mlkit.storage.protocol import Entry, Storage
 
 _WRITERS = 2
-_WAITING = 2
+_REMOTE_WRITERS = 4
 _STATS = 64
 _OFFSET = 40
 
@@ -50,8 +51,8 @@ class Known(Protocol):
 class PackWriter:
     """Stores chunks that aren't known yet, in as few objects as their size allows.
 
-    Packs are digested and written by threads of their own, at most two at a time, so a few packs
-    are in memory and no more. What was written is of no use, and does no harm, until something
+    Packs are written by threads of their own: two at a time to a local disk, four where requests
+    travel. So a few packs are in memory and no more. What was written is of no use, and does no harm, until something
     refers to it; so a writer that fails needs no clean-up. The same chunks in the same order make
     the same packs: who begins again after a failure doesn't send them twice.
 
@@ -96,7 +97,8 @@ class PackWriter:
         self._places: dict[bytes, int] = {}  # a pack's number, and below it the offset
         self._presence = _Presence(storage)
         self._renewed: dict[str, BinaryIO] = {}
-        self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="mlkit-packs")
+        self._writers = _WRITERS if threads_for(storage) == 1 else _REMOTE_WRITERS
+        self._pool = ThreadPoolExecutor(self._writers, thread_name_prefix="mlkit-packs")
         self._writing: deque[Future[bytes]] = deque()
         self.new = ChunkColumns()
         """The chunks that weren't known, in the order in which they came."""
@@ -193,7 +195,7 @@ class PackWriter:
         return place
 
     def _flush(self) -> None:
-        while len(self._writing) >= _WAITING:
+        while len(self._writing) >= self._writers:
             self._writing.popleft().result()
         self._pieces.append(seal(self._table))
         future = self._pool.submit(self._write, self._pieces)
