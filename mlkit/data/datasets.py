@@ -297,6 +297,11 @@ class Datasets:
     def _index_chunks(self, lists: ChunkLists) -> None:
         """List the chunks of all versions, of which a store that older ones made has no lists."""
         for name in self.names():
-            for version in self[name].versions():
-                if version.kind != "reference":
-                    lists.add(version.listing.chunks())
+            series = self._series(name)
+            for number in series.numbers():
+                try:
+                    version = self._dataset(check_name(name, "dataset"), series)[number]
+                    if version.kind != "reference":
+                        lists.add(version.listing.chunks())
+                except (Corrupt, NewerFormat, NotFound, InvalidName):
+                    continue  # what can't be read can't be shared

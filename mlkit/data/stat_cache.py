@@ -93,12 +93,15 @@ class StatCache:
             place: What the folder or file is remembered as.
             manifest: The files as they are stored.
             digest: The digest of all of them.
-            states: What the disk said of each while it was read: a row a file, sorted by path.
+            states: What the disk said of each while it was read: a row a file; one that is gone
+                meanwhile has none.
             began: When reading began, in nanoseconds since 1970, UTC.
         """
         import pyarrow.compute as pc
 
         latest = began - _COARSEST
+        if len(states) < len(manifest):
+            states = states.take(pc.index_in(manifest.paths, value_set=states["path"]))
         sure = pc.and_(pc.less(states["mtime_ns"], latest), pc.less(states["ctime_ns"], latest))
         table = manifest.table
         for name, kind in state_types().items():
@@ -120,9 +123,11 @@ class StatCache:
         held = pa.array([data], pa.large_binary()).buffers()[2]  # by Arrow itself
         try:
             with pa.ipc.open_stream(held.slice(_RAW)) as reader:
-                return reader.read_all()
+                table = reader.read_all()
         except (OSError, pa.ArrowException):
             return None
+        wanted = {*schema().names, *state_types()}  # another release may keep others
+        return table if wanted <= set(table.column_names) else None
 
     def _save(self, file: str, table: "pa.Table") -> None:
         import pyarrow as pa

@@ -11,10 +11,12 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from mlkit._core.forking import renew_after_fork
 from mlkit._core.hashing import digest_bytes, hex_of
 from mlkit.errors import Corrupt, MlkitError, NotFound
 from mlkit.objects.blobs import damaged, object_path
@@ -72,20 +74,28 @@ class ChunkLists:
     def __init__(self, storage: "Storage", cache: Path) -> None:
         self._storage = storage
         self._cache = cache
+        self._lock = RLock()
         self._lists: dict[str, _List] = {}
         self._groups: OrderedDict[tuple[str, int], tuple[bytes, pa.Table]] = OrderedDict()
         self.complete = False
         """Whether there are lists, or it is known that versions have no chunks to be listed."""
 
+        renew_after_fork(self)
+
+    def renew(self) -> None:
+        """Make the lock anew, which a thread of the parent may have held; called in a child."""
+        self._lock = RLock()
+
     def refresh(self) -> None:
         """Look which lists there are now; those that can't be read are left out."""
-        paths = {f"{ROOT}/{name}" for name in self._storage.children(ROOT)}
-        for path in self._lists.keys() - paths:
-            self._forget(path)
-        for path in sorted(paths - self._lists.keys()):
-            if NAME.fullmatch(path):
-                self._load(path)
-        self.complete = self.complete or bool(self._lists)
+        with self._lock:
+            paths = {f"{ROOT}/{name}" for name in self._storage.children(ROOT)}
+            for path in self._lists.keys() - paths:
+                self._forget(path)
+            for path in sorted(paths - self._lists.keys()):
+                if NAME.fullmatch(path):
+                    self._load(path)
+            self.complete = self.complete or bool(self._lists)
 
     def get(self, digest: bytes, /) -> KnownChunk | None:
         """Give the place of a chunk, None where no list has it.
@@ -93,6 +103,10 @@ class ChunkLists:
         Args:
             digest: The 32 bytes of its SHA-256.
         """
+        with self._lock:
+            return self._find(digest)
+
+    def _find(self, digest: bytes) -> KnownChunk | None:
         for one in list(self._lists.values()):
             number = bisect_right(one.firsts, digest) - 1
             if number < 0:
@@ -119,9 +133,14 @@ class ChunkLists:
         """
         import pyarrow as pa
 
-        if not len(chunks):
-            return
-        table = pa.Table.from_struct_array(chunks).cast(_schema())
+        if len(chunks):
+            with self._lock:
+                self._merge(pa.Table.from_struct_array(chunks).cast(_schema()))
+
+    def _merge(self, table: "pa.Table") -> None:
+        """Write a list, and remove those that it takes in."""
+        import pyarrow as pa
+
         taken: list[_List] = []
         for one in sorted(self._lists.values(), key=lambda one: one.rows):
             if one.rows > 2 * table.num_rows:
@@ -151,6 +170,10 @@ class ChunkLists:
             The paths of the packs that were named so far. A commit that has read the lists may
             still refer to them, so they are to be removed another time.
         """
+        with self._lock:
+            return self._prune(needed, dry_run=dry_run)
+
+    def _prune(self, needed: Collection[str], *, dry_run: bool) -> set[str]:
         import pyarrow.compute as pc
 
         found: set[str] = set()
@@ -199,7 +222,8 @@ class ChunkLists:
             file = pq.ParquetFile(pa.BufferReader(self._bytes(path)), pre_buffer=False)
             groups = [file.metadata.row_group(n) for n in range(file.metadata.num_row_groups)]
             firsts = [group.column(0).statistics.min for group in groups]
-            if file.schema_arrow != _schema() or firsts != sorted(firsts):
+            told = all(isinstance(first, bytes) for first in firsts)
+            if file.schema_arrow != _schema() or not told or firsts != sorted(firsts):
                 raise Corrupt(f"{path} is no list of chunks")
         except (pa.ArrowException, OSError, AttributeError, TypeError) as error:
             raise Corrupt(f"{path} is no list of chunks: {error}") from error
@@ -248,6 +272,7 @@ class ChunkLists:
             raise Corrupt(f"{one.path} is no list of chunks: {error}") from error
 
     def _forget(self, path: str) -> None:
+        local_cache(self._cache).drop(path)
         self._lists.pop(path, None)
         for key in [key for key in self._groups if key[0] == path]:
             del self._groups[key]

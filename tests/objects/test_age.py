@@ -93,7 +93,6 @@ def test_a_pack_that_was_written_again_and_is_gone_comes_back(storage, put, shar
     with PackWriter(storage, clock=later(share)) as again:
         again.add(BODY)
         again.finish()
-        watched = len(list(storage.list()))
         storage.delete(path)
         again.restore()
     left = [entry.path for entry in storage.list()]
