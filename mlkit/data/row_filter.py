@@ -118,15 +118,10 @@ def _alternatives(filters: Any) -> list[list[Any]]:
     if isinstance(filters, list | tuple) and filters:
         if isinstance(filters[0], str):
             raise InvalidInput(f"filters is the single comparison {filters!r}", hint=_FORM)
-        if isinstance(filters[0], tuple) and not _is_nested(filters):
-            return [list(filters)]
         if all(isinstance(part, list | tuple) and part for part in filters):
-            return [list(part) for part in filters]
+            is_flat = not isinstance(filters[0][0], list | tuple)
+            return [list(filters)] if is_flat else [list(part) for part in filters]
     raise InvalidInput(f"{filters!r} can't filter rows", hint=_FORM)
-
-
-def _is_nested(filters: Sequence[Any]) -> bool:
-    return bool(filters[0]) and isinstance(filters[0][0], list | tuple)
 
 
 def _comparison(item: Any, schema: "pa.Schema") -> Comparison:
@@ -148,8 +143,7 @@ def _check(comparison: Comparison, schema: "pa.Schema") -> None:
     import pyarrow as pa
 
     try:
-        one = pa.schema([schema.field(comparison.column)])
-        one.empty_table().filter(comparison.expression)
+        _try(comparison.expression, pa.schema([schema.field(comparison.column)]))
     except (pa.ArrowException, TypeError) as error:
         kind = schema.field(comparison.column).type
         raise InvalidInput(
@@ -179,13 +173,13 @@ def _columns_of(expression: "pc.Expression", schema: "pa.Schema") -> tuple[str, 
     def fits(names: Sequence[str]) -> bool:
         part = pa.schema([schema.field(name) for name in names])
         try:
-            part.empty_table().filter(expression)
+            _try(expression, part)
         except (pa.ArrowException, TypeError):
             return False
         return True
 
     try:
-        schema.empty_table().filter(expression)
+        _try(expression, schema)
     except (pa.ArrowException, TypeError) as error:
         unknown = _UNKNOWN.match(str(error))
         if unknown is not None:
@@ -240,6 +234,14 @@ def _is_monotone(text: str) -> bool:
     plain = re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
     called = set(re.findall(r"[A-Za-z_]+(?=\()", plain))
     return '"' not in plain and "!=" not in plain and called <= {"is_in"}
+
+
+def _try(expression: "pc.Expression", schema: "pa.Schema") -> None:
+    """Ask an expression of a row of nulls, which it must be able to answer."""
+    import pyarrow as pa
+
+    nulls = [pa.nulls(1, kind) for kind in schema.types]
+    pa.table(nulls, names=schema.names).filter(expression)
 
 
 def _missing(name: str, schema: "pa.Schema") -> InvalidInput:

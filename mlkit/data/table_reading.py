@@ -55,8 +55,9 @@ class TableReader:
         import pyarrow as pa
 
         wanted = select(self.schema, columns)
-        tables = list(self._groups(wanted, filters, min(_THREADS, os.cpu_count() or 1)))
-        return pa.concat_tables(tables) if tables else wanted.empty_table()
+        groups = self._groups(wanted, filters, min(_THREADS, os.cpu_count() or 1))
+        batches = [batch for table in groups for batch in table.to_batches()]
+        return pa.Table.from_batches(batches, wanted)
 
     def batches(
         self, columns: Sequence[str] | None, filters: Any, rows: int
@@ -98,7 +99,8 @@ class TableReader:
                 for name in others:
                     tested = tested.append_column(more.schema.field(name), more.column(name))
                 found = tested if found.num_rows == tested.num_rows else kept.apply(tested)
-            return found.select(wanted.names).cast(wanted)
+            found = found.select(wanted.names)
+            return found.replace_schema_metadata(wanted.metadata) if wanted.names else found
 
     @cached_property
     def _metadata(self) -> "pq.FileMetaData":
@@ -135,6 +137,8 @@ class _Group:
         )
         table = file.read_row_group(self.number, columns=wanted.names, use_threads=False)
         table = table.select(wanted.names)
+        if not wanted.names:
+            return table  # which has rows, though pyarrow forgets them when it casts no columns
         same = table.schema.equals(wanted)
         if same and not any(types.is_dictionary(kind) for kind in wanted.types):
             return table.cast(wanted)
