@@ -170,7 +170,14 @@ class Place:
         else:
             kind, base = "file", (path.partition("?")[0] if web else path).rpartition("/")[0]
             found = {path: driver.info(path)}
-        return kind, base, [info for info in found.values() if info["type"] == "file"]
+        files = [info for info in found.values() if info["type"] != "directory"]
+        for info in files:
+            if info["type"] != "file":
+                raise InvalidInput(
+                    f"{info['name']!r} is a link or another thing that is no plain file",
+                    hint="Give the place that it leads to, or leave it out by a pattern",
+                )
+        return kind, base, files
 
     def _file(self, base: str, info: Mapping[str, Any]) -> "RemoteFile":
         inner = info["name"].removeprefix(base).lstrip("/")

@@ -244,3 +244,13 @@ def test_times_of_the_web_are_understood():
     source = _describe("http://h/a", {"Last-Modified": "Thu, 01 Jan 2026 10:00:00 GMT"})
     assert source.modified == "2026-01-01T10:00:00+00:00"
     assert _describe("s3://b/k", {"VersionId": "null"}).version is None
+
+
+def test_a_link_in_a_folder_is_refused_and_not_left_out(datasets, tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+    (folder / "link.txt").symlink_to(folder / "a.txt")
+    with pytest.raises(InvalidInput, match=r"link.txt.* is a link"):
+        datasets.reference("raw", str(folder))
+    assert datasets.reference("raw", f"{folder}/a*").files()[0].path == "a.txt"
