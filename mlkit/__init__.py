@@ -45,6 +45,13 @@ if TYPE_CHECKING:
         track,
         use_dataset,
     )
+    from mlkit.data.diff import DatasetDiff
+    from mlkit.data.leakage import leakage
+    from mlkit.data.leakage_report import LeakageReport
+    from mlkit.data.part import Part
+    from mlkit.data.profile import Profile
+    from mlkit.data.shift import Shift, shift
+    from mlkit.data.split import Splits, split
     from mlkit.data.version import DatasetVersion
     from mlkit.errors import MlkitError
     from mlkit.models.loaded import LoadedModel
@@ -53,6 +60,8 @@ if TYPE_CHECKING:
     from mlkit.monitoring.trigger import Trigger, drift_share, metric_drop
     from mlkit.quality.drift import drift
     from mlkit.quality.drift_report import DriftReport
+    from mlkit.quality.expectation_report import ExpectationReport
+    from mlkit.quality.expectations import Expectations
     from mlkit.quality.gate_report import GateReport
     from mlkit.quality.gates import Gate, at_least, at_most, no_worse
     from mlkit.query.expressions import field, metric, param, tag
@@ -99,21 +108,29 @@ _FLUENT = (
 _HOMES = {
     **dict.fromkeys(_FLUENT, "mlkit._fluent"),
     "ActiveRun": "mlkit.tracking.active",
+    "DatasetDiff": "mlkit.data.diff",
     "DatasetVersion": "mlkit.data.version",
     "DriftReport": "mlkit.quality.drift_report",
+    "ExpectationReport": "mlkit.quality.expectation_report",
+    "Expectations": "mlkit.quality.expectations",
     "Experiment": "mlkit.tracking.experiment",
     "Frame": "mlkit.query.frame",
     "Gate": "mlkit.quality.gates",
     "GateReport": "mlkit.quality.gate_report",
     "GcReport": "mlkit.store.gc_report",
+    "LeakageReport": "mlkit.data.leakage_report",
     "LoadedModel": "mlkit.models.loaded",
     "MergeReport": "mlkit.store.merge_report",
     "MlkitError": "mlkit.errors",
     "ModelVersion": "mlkit.models.package",
     "MonitorReport": "mlkit.monitoring.monitor_report",
+    "Part": "mlkit.data.part",
     "Point": "mlkit.tracking.following",
+    "Profile": "mlkit.data.profile",
     "Run": "mlkit.tracking.reading",
     "RunTable": "mlkit.query.runs",
+    "Shift": "mlkit.data.shift",
+    "Splits": "mlkit.data.split",
     "Store": "mlkit.store.store",
     "Trigger": "mlkit.monitoring.trigger",
     "at_least": "mlkit.quality.gates",
@@ -123,11 +140,14 @@ _HOMES = {
     "drift_share": "mlkit.monitoring.trigger",
     "field": "mlkit.query.expressions",
     "int_uniform": "mlkit.sweeps.space",
+    "leakage": "mlkit.data.leakage",
     "log_uniform": "mlkit.sweeps.space",
     "metric": "mlkit.query.expressions",
     "metric_drop": "mlkit.monitoring.trigger",
     "no_worse": "mlkit.quality.gates",
     "param": "mlkit.query.expressions",
+    "shift": "mlkit.data.shift",
+    "split": "mlkit.data.split",
     "tag": "mlkit.query.expressions",
     "uniform": "mlkit.sweeps.space",
 }
@@ -135,21 +155,29 @@ _HOMES = {
 
 __all__ = [
     "ActiveRun",
+    "DatasetDiff",
     "DatasetVersion",
     "DriftReport",
+    "ExpectationReport",
+    "Expectations",
     "Experiment",
     "Frame",
     "Gate",
     "GateReport",
     "GcReport",
+    "LeakageReport",
     "LoadedModel",
     "MergeReport",
     "MlkitError",
     "ModelVersion",
     "MonitorReport",
+    "Part",
     "Point",
+    "Profile",
     "Run",
     "RunTable",
+    "Shift",
+    "Splits",
     "Store",
     "Trigger",
     "active_run",
@@ -163,6 +191,7 @@ __all__ = [
     "field",
     "get_store",
     "int_uniform",
+    "leakage",
     "load_model",
     "log_artifact",
     "log_dataset",
@@ -186,6 +215,8 @@ __all__ = [
     "set_goals",
     "set_store",
     "set_tags",
+    "shift",
+    "split",
     "start_run",
     "sweep",
     "tag",

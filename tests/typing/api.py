@@ -3,7 +3,7 @@
 What a name is, is asserted where a user's editor would show it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -122,6 +122,27 @@ def data(store: mlkit.Store) -> None:
         assert_type(folder, Path)
     assert_type(mlkit.drift(version, version), mlkit.DriftReport)
     assert_type(mlkit.drift(version, version).drifted, bool)
+
+
+def knowing_data(store: mlkit.Store) -> None:
+    version = store.dataset("flights@gold")
+    assert_type(version.profile, mlkit.Profile)
+    found = version.diff(store.dataset("flights:1"), key="id")
+    assert_type(found, mlkit.DatasetDiff)
+    assert_type(found.rows_added, int | None)
+    splits = version.split({"train": 0.8, "test": 0.2}, by="customer", seed=0)
+    assert_type(splits, mlkit.Splits)
+    assert_type(splits["train"], mlkit.Part)
+    assert_type(splits.leakage(keys="id"), mlkit.LeakageReport)
+    assert_type(mlkit.leakage(version, version, keys=["id"]).leaks, bool)
+    assert_type(mlkit.split(version, {"train": 0.5, "test": 0.5}), mlkit.Splits)
+    expected = mlkit.Expectations.infer(version)
+    assert_type(expected, mlkit.Expectations)
+    assert_type(expected.check(version), mlkit.ExpectationReport)
+    store.log_dataset("flights", {"delay": [1.5]}, expect=expected, tags={"owner": "ml"})
+    store.datasets["flights"].promote(3, "gold", reason="checked")
+    version.set_tags(owner="ml")
+    assert_type(version.used_by(), Sequence[Any])
 
 
 def models(store: mlkit.Store) -> None:
