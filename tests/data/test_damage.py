@@ -95,6 +95,7 @@ def test_a_flipped_bit_in_any_object_is_found_and_says_what_it_hurts(store, open
         "blobs": {"flights:1", "images:1"},
         "packs": {"flights:1", "images:1 (3 files)"},
         "datasets": {"flights:1", "images:1"},
+        "chunks": set(),  # lists of chunks only save space
     }
 
 

@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mlkit._core.hashing import digest_bytes
-from mlkit.data.folder import LocalFile, files_of, read_stable
+from mlkit.data.folder import files_of
 from mlkit.errors import InvalidInput
-from mlkit.objects.packs import CHUNK_SIZE
 
 
 def paths(folder):
-    return [file.path for file in files_of(folder)]
+    return files_of(folder).paths
 
 
 def test_files_at_any_depth_are_found_sorted(folder):
@@ -126,48 +124,3 @@ def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch):
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(InvalidInput, match=r"cats' can't be read: Permission denied"):
         files_of(folder)
-
-
-class TestReadStable:
-    def test_size_digest_and_chunks_are_given(self, tmp_path):
-        body = os.urandom(CHUNK_SIZE + 5)
-        (tmp_path / "f").write_bytes(body)
-        size, digest, chunks = read_stable(LocalFile("f", str(tmp_path / "f")), digest_bytes)
-        assert (size, digest) == (len(body), digest_bytes(body))
-        assert chunks == [digest_bytes(body[:CHUNK_SIZE]), digest_bytes(body[CHUNK_SIZE:])]
-
-    @pytest.mark.parametrize("body", [b"", b"small"])
-    def test_small_files_have_the_digest_of_their_bytes(self, tmp_path, body):
-        (tmp_path / "f").write_bytes(body)
-        size, digest, chunks = read_stable(LocalFile("f", str(tmp_path / "f")), digest_bytes)
-        assert (size, digest, len(chunks)) == (len(body), digest_bytes(body), bool(body))
-
-    def test_a_file_that_changed_once_is_read_again(self, tmp_path):
-        path = tmp_path / "f"
-        path.write_bytes(b"before")
-        calls = []
-
-        def take(chunk):
-            if not calls:
-                path.write_bytes(b"afterwards")
-            calls.append(chunk)
-            return digest_bytes(chunk)
-
-        size, digest, _ = read_stable(LocalFile("f", str(path)), take)
-        assert (size, digest) == (10, digest_bytes(b"afterwards"))
-
-    def test_a_file_that_keeps_changing_is_refused(self, tmp_path):
-        path = tmp_path / "f"
-        path.write_bytes(b"x")
-
-        def take(chunk):
-            with path.open("ab") as stream:
-                stream.write(b"more")
-            return digest_bytes(chunk)
-
-        with pytest.raises(InvalidInput, match="changed while it was read"):
-            read_stable(LocalFile("f", str(path)), take)
-
-    def test_a_file_that_vanished_is_named(self, tmp_path):
-        with pytest.raises(InvalidInput, match="gone' can't be read: No such file"):
-            read_stable(LocalFile("gone", str(tmp_path / "gone")), digest_bytes)

@@ -10,7 +10,8 @@ import pytest
 from mlkit._core.codec import decode_document, encode_document
 from mlkit.errors import Corrupt, GateRefused, MlkitError
 from mlkit.objects.blobs import Blobs
-from mlkit.objects.manifest import FileEntry, Source, encode_manifest
+from mlkit.objects.manifest import FileEntry, Manifest, Source
+from mlkit.objects.shards import encode_shard
 from mlkit.store.store import Store
 
 WRONG = (None, True, "x", [[]], {"x": 1})
@@ -140,7 +141,7 @@ def test_a_version_of_copied_files_reads_none_that_its_manifest_says_lies_elsewh
     secret.write_bytes(b"secret")
     storage = store.datasets.storage
     entry = FileEntry("data.parquet", 6, "", (), Source(secret.as_uri()))
-    manifest = Blobs(storage).put(encode_manifest([entry]))
+    manifest = Blobs(storage).put(encode_shard(Manifest.of([entry])))
     for name, kind in (("flights", "table"), ("files", "folder"), ("files", "file")):
         path = f"datasets/{name}/1.json"
         body = decode_document(storage.read(path), "dataset_version", path)
