@@ -411,7 +411,6 @@ def test_what_a_changed_table_adds_to_what_is_stored(bench, table):
         f"{TABLE}: stored for a column more",
         ours,
         "MiB",
-        budget=budget(1.2 * alone),
         the_column_alone=alone,
         **theirs,
     )
