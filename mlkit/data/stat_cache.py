@@ -5,6 +5,9 @@ its number on the disk are those of before. A file that was changed less than tw
 was read could be changed again without a trace, on a disk whose clock is that coarse; so it is
 remembered without its times, and read again. What is remembered is on this machine only, and proves
 itself by a digest: a cache that is lost or damaged costs time and nothing else.
+
+What no system tells can't be noticed: bytes that a program goes on changing in memory that it had
+mapped and written to before, until it unmaps the file or the system writes it out.
 """
 
 import hashlib

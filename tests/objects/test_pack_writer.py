@@ -214,17 +214,18 @@ class Slow(WrappedStorage):
 
     def write(self, path, data, *, durable=False):
         with self._turn:
-            enough = min(10, self._finished + 3)
+            enough = min(20, self._finished + 3)
             assert self._turn.wait_for(lambda: len(self._added) >= enough, timeout=60)
         super().write(path, data, durable=durable)
         with self._turn:
             self._finished += 1
 
 
-def test_a_few_packs_are_in_memory_and_no_more_however_slow_the_storage_is(fresh):
-    storage = Slow(fresh(), [])
-    with PackWriter(storage, pack_size=120) as writer:
-        for number in range(10):
-            storage.add(writer, number)
-        assert len(writer.finish()) == 10
-    assert storage.most <= 4  # two are being written, one is full, one is begun
+def test_a_few_packs_are_in_memory_and_no_more_however_slow_the_storage_is(storage):
+    slow = Slow(storage, [])
+    with PackWriter(slow, pack_size=100) as writer:
+        for number in range(20):
+            slow.add(writer, number)
+        assert len(writer.finish()) == 20
+    at_once = 2 if storage.local_path("mlkit.json") else 4
+    assert slow.most <= at_once + 2  # those being written, one that is full, one that is begun
