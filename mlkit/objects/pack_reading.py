@@ -67,7 +67,7 @@ class PackReader:
         listed = list(refs)
         threads = self._threads(listed)
         for chunks in each(self._chunks, _neighbours(listed), threads=threads):
-            yield from chunks
+            yield from map(bytes, chunks)
 
     def fill(self, refs: Iterable[ChunkRef], target: memoryview) -> None:
         """Put the bytes of chunks after each other into memory.
@@ -95,8 +95,8 @@ class PackReader:
             return False
         return self.storage.local_path(object_path(ROOT, refs[0].pack)) is None
 
-    def _chunks(self, group: list[ChunkRef]) -> list[bytes]:
-        """Give the chunks of one range of a pack."""
+    def _chunks(self, group: list[ChunkRef]) -> "list[bytes | memoryview]":
+        """Give the chunks of one range of a pack, not copied out of it."""
         path = object_path(ROOT, group[0].pack)
         start, end = group[0].offset, group[-1].offset + group[-1].size
         cached = self.cache is not None and self._is_remote(group)
@@ -104,9 +104,9 @@ class PackReader:
         if len(group) == 1 and digest_bytes(data) == group[0].digest:
             return [data]
         view = memoryview(data)
-        chunks = []
+        chunks: list[bytes | memoryview] = []
         for ref in group:
-            chunk = bytes(view[ref.offset - start : ref.offset - start + ref.size])
+            chunk: bytes | memoryview = view[ref.offset - start :][: ref.size]
             if digest_bytes(chunk) != ref.digest:
                 chunk = self._again(path, ref, cached=cached)
             chunks.append(chunk)
