@@ -54,7 +54,7 @@ def test_the_folder_is_the_users_alone(cache, tmp_path):
         cache.put("packs/aa/b/0", b"secret")
     finally:
         os.umask(old)
-    places = [path for path in (tmp_path / "cache").rglob("*")]
+    places = list((tmp_path / "cache").rglob("*"))
     assert {path.stat().st_mode & 0o777 for path in places if path.is_dir()} == {0o700}
     assert {path.stat().st_mode & 0o777 for path in places if path.is_file()} == {0o600}
 
