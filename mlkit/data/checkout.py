@@ -46,8 +46,8 @@ class Checkout:
 
     Only files that differ are written, each under a temporary name first. Nothing is written
     outside of the folder, not even through links that lie in it. Files that an earlier checkout
-    of the same dataset wrote here, that the version lacks and that are still what was written,
-    are removed; nothing else is.
+    of the same dataset wrote here, or found here as its version has them, that this version lacks
+    and that are still the same, are removed; nothing else is.
 
     Args:
         files: The files of the version.
@@ -141,14 +141,18 @@ def _make_folders(root: str, files: Manifest) -> None:
     """Make the folders of files, unless a link on the way would lead elsewhere."""
     ready = {""}
     for path in files.paths.to_pylist():
-        folder = path.rpartition("/")[0]
-        if folder not in ready:
-            parts = folder.split("/")
-            for length in range(1, len(parts) + 1):
-                inner = "/".join(parts[:length])
-                if inner not in ready:
-                    _make_folder(f"{root}/{inner}")
-                    ready.add(inner)
+        _make_above(root, path, ready)
+
+
+def _make_above(root: str, path: str, ready: set[str]) -> None:
+    folder = path.rpartition("/")[0]
+    if folder not in ready:
+        parts = folder.split("/")
+        for length in range(1, len(parts) + 1):
+            inner = "/".join(parts[:length])
+            if inner not in ready:
+                _make_folder(f"{root}/{inner}")
+                ready.add(inner)
 
 
 def _make_folder(folder: str) -> None:
@@ -185,7 +189,10 @@ def _present(root: str, files: Manifest) -> FoundFiles:
 
 
 def _digest(root: str, path: str) -> str:
-    return digest_file(Path(root, path))
+    try:
+        return digest_file(Path(root, path))
+    except FileNotFoundError:  # another checkout removed it meanwhile
+        return ""
 
 
 def _jobs(entries: list[FileEntry]) -> Iterator[list[FileEntry]]:
@@ -229,7 +236,11 @@ class _Writer:
         with open(temporary, "xb", buffering=0) as stream:
             for piece in pieces:
                 _write_all(stream.write, piece)
-        os.replace(temporary, f"{self.root}/{entry.path}")
+        try:
+            os.replace(temporary, f"{self.root}/{entry.path}")
+        except FileNotFoundError:  # another checkout found the folder empty, and removed it
+            _make_above(self.root, entry.path, {""})
+            os.replace(temporary, f"{self.root}/{entry.path}")
 
 
 def _write_all(write: Callable[[memoryview], int | None], data: bytes) -> None:

@@ -47,7 +47,7 @@ def files_of(folder: Path) -> FoundFiles:
     if not os.path.isdir(root):
         raise InvalidInput(f"There is no folder {str(folder)!r}")
     found = FoundFiles(root)
-    for path, state in _walk(root, "", (root,)):
+    for path, state in _walk(root):
         found.add(path, state)
     if not len(found):
         raise InvalidInput(
@@ -57,30 +57,38 @@ def files_of(folder: Path) -> FoundFiles:
     return found.sorted()
 
 
-def _walk(root: str, inner: str, above: tuple[str, ...]) -> Iterator[tuple[str, FileState]]:
-    folder = f"{root}/{inner}" if inner else root
+def _walk(root: str) -> Iterator[tuple[str, FileState]]:
+    """Give the files at any depth, in no order; links are followed within the folder only."""
+    waiting: list[tuple[str, tuple[str, ...]]] = [("", (root,))]
+    while waiting:
+        inner, above = waiting.pop()
+        for entry in _scan(f"{root}/{inner}" if inner else root):
+            path = f"{inner}/{entry.name}" if inner else entry.name
+            if _ODD.search(entry.name) or len(path) > _LONG:
+                _check_path(root, path)
+            real = _follow(root, entry, path) if entry.is_symlink() else ""
+            if entry.is_file():
+                yield path, _state(entry)
+            elif entry.is_dir():
+                inside = real or f"{above[-1]}/{entry.name}"
+                if inside in above:
+                    raise InvalidInput(
+                        f"The link {path!r} in {root!r} leads to a folder that holds it"
+                    )
+                waiting.append((path, (*above, inside)))
+            else:
+                raise InvalidInput(
+                    f"{path!r} in {root!r} is neither a file nor a folder",
+                    hint="Remove it, or version the folders beside it",
+                )
+
+
+def _scan(folder: str) -> "list[os.DirEntry[str]]":
     try:
         with os.scandir(folder) as scanned:
-            entries = list(scanned)
+            return list(scanned)
     except OSError as error:
         raise InvalidInput(f"The folder {folder!r} can't be read: {error.strerror}") from error
-    for entry in entries:
-        path = f"{inner}/{entry.name}" if inner else entry.name
-        if _ODD.search(entry.name) or len(path) > _LONG:
-            _check_path(root, path)
-        real = _follow(root, entry, path) if entry.is_symlink() else ""
-        if entry.is_file():
-            yield path, _state(entry)
-        elif entry.is_dir():
-            inside = real or f"{above[-1]}/{entry.name}"
-            if inside in above:
-                raise InvalidInput(f"The link {path!r} in {root!r} leads to a folder that holds it")
-            yield from _walk(root, path, (*above, inside))
-        else:
-            raise InvalidInput(
-                f"{path!r} in {root!r} is neither a file nor a folder",
-                hint="Remove it, or version the folders beside it",
-            )
 
 
 def _check_path(root: str, path: str) -> None:
