@@ -57,10 +57,11 @@ def _end(batch: "pa.RecordBatch", begin: int, rows: int, size: int, least: int) 
     width = max(1, _bytes(batch) // len(batch))
     most = min(begin + _MOST - rows, begin + max(1, (_BYTES - size) // width))
     first = max(begin, begin + least - rows)
-    if first < len(batch):
-        window = batch.slice(first, min(most, len(batch)) - first)
+    last = min(most, len(batch))
+    if first < last:  # rows that are wider than those before may fill the group at once
+        window = batch.slice(first, last - first)
         ends = pc.equal(pc.bit_wise_and(_mixed(window), least - 1), 0)
-        found = pc.index(ends, value=True).as_py() if len(window) else -1
+        found = pc.index(ends, value=True).as_py()
         if found >= 0:
             return first + found + 1, True
     return (most, True) if most <= len(batch) else (len(batch), False)
