@@ -123,8 +123,8 @@ def kept_schema(schema: "pa.Schema") -> "pa.Schema":
     """Give the schema with which a table is kept, after looking at every column.
 
     Raises:
-        InvalidInput: There is no column; a name is empty, taken twice, or can't be kept; a type
-            is nested too deeply, or would lose something. The message names the column.
+        InvalidInput: There is no column; a name is taken twice, or can't be kept; a type is nested
+            too deeply, or would lose something. The message names the column.
 
     Example:
         >>> import pyarrow as pa
@@ -134,12 +134,7 @@ def kept_schema(schema: "pa.Schema") -> "pa.Schema":
     import pyarrow as pa
 
     fields = []
-    for number, column in enumerate(schema):
-        if not column.name:
-            raise InvalidInput(
-                f"The {_ordinal(number)} column has an empty name",
-                hint="Give it a name; pandas writes its index so, unless told index=False",
-            )
+    for column in schema:
         check_column(column.name, column.type)
         notes = {
             key: note
@@ -148,11 +143,6 @@ def kept_schema(schema: "pa.Schema") -> "pa.Schema":
         }
         fields.append(column.with_metadata(notes or None))
     return storable(pa.schema(fields, metadata=schema.metadata))
-
-
-def _ordinal(number: int) -> str:
-    named = ("first", "second", "third")
-    return named[number] if number < len(named) else f"{number + 1}th"
 
 
 def check_column(name: str, kind: "pa.DataType") -> None:

@@ -224,3 +224,11 @@ def _without_gaps(value):
 
 def _is_empty_struct(kind):
     return pa.types.is_struct(kind) and not kind.num_fields
+
+
+def test_the_index_that_pandas_writes_without_a_name_is_a_column(datasets, tmp_path):
+    pd.DataFrame({"a": [1, 2]}).to_csv(tmp_path / "index.csv")
+    assert datasets.log("t", tmp_path / "index.csv").to_arrow().to_pydict() == {
+        "": [0, 1],
+        "a": [1, 2],
+    }

@@ -1,6 +1,5 @@
 """Versions: their values and files are read as they were, checked, and only as far as needed."""
 
-import io
 import sys
 import uuid
 
@@ -11,10 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlkit.data.reading import ChunkedFile
 from mlkit.errors import Corrupt, InvalidInput, MissingExtra, NotFound
 from mlkit.objects.blobs import object_path
-from mlkit.objects.packs import PackWriter
 from mlkit.storage.memory import MemoryStorage
 from mlkit.testing import FaultyStorage
 
@@ -271,55 +268,6 @@ class TestNotebook:
         shown = datasets.log("images", folder)._repr_html_()
         assert "images:1" in shown
         assert "<th" not in shown.partition('class="mlk"')[2]
-
-
-class TestChunkedFile:
-    BODY = bytes(range(256)) * 40
-
-    @pytest.fixture
-    def chunks(self, memory):
-        writer = PackWriter(memory, pack_size=2500)
-        digests = [writer.add(self.BODY[at : at + 1000]) for at in range(0, len(self.BODY), 1000)]
-        refs = writer.finish()
-        return tuple(refs[digest] for digest in digests)
-
-    @given(data=st.data())
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-    def test_it_reads_and_seeks_as_any_file(self, memory, chunks, data):
-        ours, plain = ChunkedFile(memory, chunks), io.BytesIO(self.BODY)
-        steps = st.one_of(
-            st.tuples(st.just("read"), st.integers(0, 4000)),
-            st.tuples(st.just("seek"), st.integers(0, 12_000)),
-        )
-        for verb, number in data.draw(st.lists(steps, max_size=8)):
-            assert getattr(ours, verb)(number) == getattr(plain, verb)(number)
-            assert ours.tell() == plain.tell()
-
-    def test_it_seeks_from_here_and_from_the_end(self, memory, chunks):
-        file = ChunkedFile(memory, chunks)
-        assert file.seek(-5, io.SEEK_END) == len(self.BODY) - 5
-        assert file.seek(2, io.SEEK_CUR) == len(self.BODY) - 3
-        assert file.read() == self.BODY[-3:]
-        assert file.readable()
-        assert file.seekable()
-
-    def test_it_has_no_position_before_its_begin(self, memory, chunks):
-        with pytest.raises(ValueError, match="no position -1"):
-            ChunkedFile(memory, chunks).seek(-1)
-
-    def test_it_holds_a_few_chunks_only(self, memory):
-        writer = PackWriter(memory)
-        digests = [writer.add(b"%03d" % number) for number in range(100)]
-        refs = writer.finish()
-        file = ChunkedFile(memory, tuple(refs[digest] for digest in digests))
-        assert file.read(1) == b"0"
-        for number in range(100):
-            file.seek(3 * number)
-            assert file.read(3) == b"%03d" % number
-        assert len(file._held) <= 16
-
-    def test_a_file_without_bytes_is_empty(self, memory):
-        assert ChunkedFile(memory, ()).read() == b""
 
 
 def test_a_version_says_in_short_what_it_is(datasets, folder):
