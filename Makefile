@@ -4,7 +4,7 @@
 # make peers  what bench stands mlkit beside, each in an environment of its own
 #
 # Each makes .venv from nothing where needed: with uv where it is found, with pip where not. bench
-# makes the peers too (1.3 GB in .venv-peers), and goes on without those that can't be installed.
+# makes the peers too (1.5 GB in .venv-peers), and goes on without those that can't be installed.
 # PYTHON=/path/to/python picks the interpreter; it must be 3.11 or newer.
 
 SHELL := /bin/bash
