@@ -98,7 +98,7 @@ class ColumnExpectation:
     why: Mapping[str, str] = field(factory=dict, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
+        if not isinstance(self.name, str):
             raise InvalidInput(f"{self.name!r} is no name of a column")
         encodable(self.name)
         if self.nulls is not None and not 0 <= self.nulls <= 1:

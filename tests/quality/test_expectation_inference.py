@@ -149,3 +149,8 @@ def test_data_like_those_that_were_seen_meet_the_expectations():
 def test_what_is_no_table_gives_no_expectations():
     with pytest.raises(InvalidInput):
         Expectations.infer(7)
+
+
+def test_a_column_may_have_an_empty_name_as_datasets_allow():
+    table = pa.table({"": range(200)})
+    assert Expectations.infer(table).check(table).ok
