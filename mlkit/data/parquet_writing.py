@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from mlkit.data.parquet_values import check_values
 from mlkit.data.row_groups import row_groups
 from mlkit.errors import InvalidInput
 
@@ -56,6 +57,7 @@ def write_parquet(
     try:
         for group in chain((first,), groups):
             try:
+                check_values(group)
                 writer.write_table(group, row_group_size=max(1, group.num_rows))
             except refusals as error:
                 raise _unfit(error) from error
