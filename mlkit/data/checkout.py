@@ -24,7 +24,7 @@ from mlkit.storage.parallel import each
 
 _TEMPORARY = ".mlkit-checkout-"
 _ABANDONED = 24 * 3600
-_TOGETHER = 256
+_TOGETHER = 2048
 _BYTES = 8 << 20
 
 

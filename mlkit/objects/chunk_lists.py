@@ -150,10 +150,7 @@ class ChunkLists:
                 taken.append(one)
             except (Corrupt, NotFound):
                 self._forget(one.path)
-        data = _encoded(table)
-        path = f"{ROOT}/{hex_of(digest_bytes(data))}.parquet"
-        self._storage.write(path, data)
-        self._load(path)
+        path = self._write(table)
         for one in taken:
             if one.path != path:
                 self._forget(one.path)
@@ -194,12 +191,18 @@ class ChunkLists:
 
     def _replace(self, one: _List, table: "pa.Table") -> None:
         if table.num_rows:
-            data = _encoded(table)
-            path = f"{ROOT}/{hex_of(digest_bytes(data))}.parquet"
-            self._storage.write(path, data)
-            self._load(path)
+            self._write(table)
         self._forget(one.path)
         self._drop(one.path)
+
+    def _write(self, table: "pa.Table") -> str:
+        data = _encoded(table)
+        path = f"{ROOT}/{hex_of(digest_bytes(data))}.parquet"
+        self._storage.write(path, data)
+        if self._storage.local_path(path) is None:
+            local_cache(self._cache).put(path, data)  # or it would be fetched at once
+        self._load(path)
+        return path
 
     def _drop(self, path: str) -> None:
         """Remove a list that another one has taken in; that it can't be removed harms nobody."""
@@ -287,12 +290,14 @@ def _joined(digests: "pa.ChunkedArray") -> bytes:
 def _encoded(table: "pa.Table") -> bytes:
     """Give the bytes of a list: sorted by digest, each chunk once."""
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    grouped = table.group_by("digest", use_threads=False)
-    names = ("size", "pack", "offset")
-    table = grouped.aggregate([(name, "first") for name in names])
-    table = table.rename_columns(["digest", *names]).sort_by("digest").cast(_schema())
+    table = table.sort_by("digest").combine_chunks()
+    digests = table["digest"].combine_chunks()
+    if len(digests) > 1:
+        new = pc.not_equal(digests[1:], digests[:-1])
+        table = table.filter(pa.concat_arrays([pa.array([True]), new]))
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", row_group_size=_GROUP, use_dictionary=["pack"])
     return bytes(sink.getvalue())

@@ -143,6 +143,7 @@ class PackWriter:
         """
         if self._pieces:
             self._flush()
+        self._places.clear()
         return [pack if isinstance(pack, bytes) else pack.result() for pack in self._packs]
 
     def number_of(self, pack: bytes) -> int | None:

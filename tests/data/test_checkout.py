@@ -135,14 +135,6 @@ def test_a_damaged_file_is_not_written_and_leaves_nothing(version, memory, tmp_p
     assert left.keys() <= {"empty", "cats/tom.png", "cats/old/felix.png"}  # whole ones may be there
 
 
-def test_chunks_that_are_whole_but_of_another_file_are_noticed(version, datasets, tmp_path):
-    felix = next(entry for entry in version.files() if len(entry.chunks) > 1)
-    wrong = evolve(felix, path="a.txt", digest=version.files()[0].digest)
-    with pytest.raises(Corrupt, match=r"'a\.txt' doesn't match its digest, although"):
-        tampered(datasets, [wrong]).checkout(tmp_path / "out")
-    assert tree(tmp_path / "out") == {}
-
-
 def test_a_disk_that_fails_is_a_fault_of_storage(version, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
