@@ -1,23 +1,19 @@
-"""Tables as Parquet: one file of a version, written in one pass, read back with its exact types."""
+"""Tables as Parquet: which schemas can be kept, and how a version says what its table's is."""
 
 import base64
-import io
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mlkit._core.names import near
 from mlkit.data.categories import categorized
 from mlkit.data.layout import kept_type
 from mlkit.errors import Corrupt, InvalidInput
-from mlkit.objects.packs import CHUNK_SIZE
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FILE = "data.parquet"
 """The path of a table's only file."""
-
-_ROWS = 1 << 17
 
 
 def storable(schema: "pa.Schema") -> "pa.Schema":
@@ -53,67 +49,6 @@ def conform(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
 
     arrays = [categorized(array, field) for field, array in zip(schema, batch.columns, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def write_parquet(batches: Iterable["pa.RecordBatch"], schema: "pa.Schema", sink: BinaryIO) -> None:
-    """Write batches as a Parquet file.
-
-    Args:
-        batches: The rows; each has the schema already.
-        schema: The columns.
-        sink: Where the bytes go; it needn't seek.
-
-    Raises:
-        InvalidInput: Parquet can't hold a column.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    def unfit(error: Exception) -> InvalidInput:
-        return InvalidInput(f"The table can't be kept as Parquet: {error}")
-
-    refusals = (pa.ArrowNotImplementedError, pa.ArrowInvalid)
-    try:
-        writer = pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="zstd")
-    except refusals as error:
-        raise unfit(error) from error
-    with writer:
-        for batch in batches:
-            try:
-                writer.write_batch(batch, row_group_size=_ROWS)
-            except refusals as error:
-                raise unfit(error) from error
-
-
-class ChunkSink(io.RawIOBase):
-    """A file to write to whose bytes go on as chunks of one size.
-
-    Args:
-        take: Gets each chunk.
-    """
-
-    def __init__(self, take: Callable[[bytes], object]) -> None:
-        super().__init__()
-        self._take = take
-        self._buffer = bytearray()
-
-    def writable(self) -> bool:
-        """Tell that it can be written to."""
-        return True
-
-    def write(self, data: "bytes | bytearray | memoryview", /) -> int:  # type: ignore[override]
-        """Take bytes."""
-        self._buffer += data
-        while len(self._buffer) >= CHUNK_SIZE:
-            self._take(bytes(self._buffer[:CHUNK_SIZE]))
-            del self._buffer[:CHUNK_SIZE]
-        return len(data)
-
-    def finish(self) -> None:
-        """Send on what is left."""
-        if self._buffer:
-            self._take(bytes(self._buffer))
-            self._buffer.clear()
 
 
 def select(schema: "pa.Schema", columns: Sequence[str] | None) -> "pa.Schema":

@@ -190,3 +190,34 @@ def test_folders_whose_names_can_be_no_names_are_problems(store):
         "models/a b/1.json",
         "models/delay/aliases/LATEST/1.json",
     }
+
+
+@pytest.mark.parametrize("copy", ["merge", "export"])
+@pytest.mark.parametrize("harm", ["chunk", "seal", "cut", "longer"])
+def test_a_damaged_pack_is_never_copied(store, tmp_path, copy, harm):
+    storage = store.datasets.storage
+    pack = store.dataset("files").files()[0].chunks[0].pack.removeprefix("sha256:")
+    path = f"packs/{pack[:2]}/{pack}"
+    data = bytearray(storage.read(path))
+    if harm in {"chunk", "seal"}:
+        data[0 if harm == "chunk" else -20] ^= 1
+    storage.write(path, bytes(data[:-1] if harm == "cut" else data + b"!" * (harm == "longer")))
+    other = Store(str(tmp_path / "other"))
+    with suppress(MlkitError):
+        if copy == "merge":
+            other.merge(store)
+        else:
+            store.export("files:1", tmp_path / "other")
+    other = Store(str(tmp_path / "other"))
+    assert not list(other.datasets.storage.list(path))
+    assert "files" not in other.datasets
+    assert list(other.verify()) == []
+
+
+def test_collecting_garbage_leaves_lists_of_chunks_in_peace(store):
+    storage = store.datasets.storage
+    before = {entry.path: storage.read(entry.path) for entry in storage.list("chunks")}
+    assert before
+    store.gc(grace="0s")
+    assert {entry.path: storage.read(entry.path) for entry in storage.list("chunks")} == before
+    assert list(store.verify()) == []
