@@ -52,9 +52,9 @@ class PackWriter:
     """Stores chunks that aren't known yet, in as few objects as their size allows.
 
     Packs are written by threads of their own: two at a time to a local disk, four where requests
-    travel. So a few packs are in memory and no more. What was written is of no use, and does no harm, until something
-    refers to it; so a writer that fails needs no clean-up. The same chunks in the same order make
-    the same packs: who begins again after a failure doesn't send them twice.
+    travel. So a few packs are in memory and no more. What was written is of no use, and does no
+    harm, until something refers to it; so a writer that fails needs no clean-up. The same chunks
+    in the same order make the same packs: who begins again after a failure doesn't send them twice.
 
     Args:
         storage: Where the packs go.
