@@ -45,13 +45,13 @@ if TYPE_CHECKING:
         track,
         use_dataset,
     )
-    from mlkit.data.diff import DatasetDiff
-    from mlkit.data.leakage import leakage
-    from mlkit.data.leakage_report import LeakageReport
-    from mlkit.data.part import Part
-    from mlkit.data.profile import Profile
-    from mlkit.data.shift import Shift, shift
-    from mlkit.data.split import Splits, split
+    from mlkit.data.comparing.diff import DatasetDiff
+    from mlkit.data.comparing.leakage import leakage
+    from mlkit.data.comparing.leakage_report import LeakageReport
+    from mlkit.data.comparing.part import Part
+    from mlkit.data.comparing.split import Splits, split
+    from mlkit.data.profiles.profile import Profile
+    from mlkit.data.profiles.shift import Shift, shift
     from mlkit.data.version import DatasetVersion
     from mlkit.errors import MlkitError
     from mlkit.models.loaded import LoadedModel
@@ -108,7 +108,7 @@ _FLUENT = (
 _HOMES = {
     **dict.fromkeys(_FLUENT, "mlkit._fluent"),
     "ActiveRun": "mlkit.tracking.active",
-    "DatasetDiff": "mlkit.data.diff",
+    "DatasetDiff": "mlkit.data.comparing.diff",
     "DatasetVersion": "mlkit.data.version",
     "DriftReport": "mlkit.quality.drift_report",
     "ExpectationReport": "mlkit.quality.expectation_report",
@@ -118,19 +118,19 @@ _HOMES = {
     "Gate": "mlkit.quality.gates",
     "GateReport": "mlkit.quality.gate_report",
     "GcReport": "mlkit.store.gc_report",
-    "LeakageReport": "mlkit.data.leakage_report",
+    "LeakageReport": "mlkit.data.comparing.leakage_report",
     "LoadedModel": "mlkit.models.loaded",
     "MergeReport": "mlkit.store.merge_report",
     "MlkitError": "mlkit.errors",
     "ModelVersion": "mlkit.models.package",
     "MonitorReport": "mlkit.monitoring.monitor_report",
-    "Part": "mlkit.data.part",
+    "Part": "mlkit.data.comparing.part",
     "Point": "mlkit.tracking.following",
-    "Profile": "mlkit.data.profile",
+    "Profile": "mlkit.data.profiles.profile",
     "Run": "mlkit.tracking.reading",
     "RunTable": "mlkit.query.runs",
-    "Shift": "mlkit.data.shift",
-    "Splits": "mlkit.data.split",
+    "Shift": "mlkit.data.profiles.shift",
+    "Splits": "mlkit.data.comparing.split",
     "Store": "mlkit.store.store",
     "Trigger": "mlkit.monitoring.trigger",
     "at_least": "mlkit.quality.gates",
@@ -140,14 +140,14 @@ _HOMES = {
     "drift_share": "mlkit.monitoring.trigger",
     "field": "mlkit.query.expressions",
     "int_uniform": "mlkit.sweeps.space",
-    "leakage": "mlkit.data.leakage",
+    "leakage": "mlkit.data.comparing.leakage",
     "log_uniform": "mlkit.sweeps.space",
     "metric": "mlkit.query.expressions",
     "metric_drop": "mlkit.monitoring.trigger",
     "no_worse": "mlkit.quality.gates",
     "param": "mlkit.query.expressions",
-    "shift": "mlkit.data.shift",
-    "split": "mlkit.data.split",
+    "shift": "mlkit.data.profiles.shift",
+    "split": "mlkit.data.comparing.split",
     "tag": "mlkit.query.expressions",
     "uniform": "mlkit.sweeps.space",
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from mlkit.data.reading import FileReader
+from mlkit.data.reading.file_reader import FileReader
 from mlkit.data.relations import Relations
 from mlkit.data.version import DatasetVersion
 from mlkit.objects.aliases import AliasEntry

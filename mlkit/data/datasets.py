@@ -12,14 +12,14 @@ from attrs import field, frozen
 from mlkit._core.clock import Clock, now_ns
 from mlkit._core.names import check_name, parse_reference, unknown
 from mlkit._core.tags import plain_tags
-from mlkit.data.committing import Committer
-from mlkit.data.content import Content
 from mlkit.data.dataset import Dataset
 from mlkit.data.demands import Demands
-from mlkit.data.file_contents import FilesContent, ReferenceContent
-from mlkit.data.reading import FileReader
+from mlkit.data.reading.file_reader import FileReader
 from mlkit.data.relations import Relations
-from mlkit.data.sources import content_of
+from mlkit.data.storing.committing import Committer
+from mlkit.data.storing.content import Content
+from mlkit.data.storing.content_of import content_of
+from mlkit.data.storing.file_contents import FilesContent, ReferenceContent
 from mlkit.data.version import DatasetVersion
 from mlkit.errors import Corrupt, InvalidName, NewerFormat, NotFound
 from mlkit.objects import blobs as blob_objects

@@ -12,17 +12,17 @@ from mlkit._core import shapes
 from mlkit._core.clock import parse_iso
 from mlkit._core.hashing import hex_of
 from mlkit._core.names import near
-from mlkit.data.checkout import Checkout
-from mlkit.data.diff import DatasetDiff, diff
-from mlkit.data.library_frames import pandas_frame, polars_frame
+from mlkit.data.comparing.diff import DatasetDiff, diff
+from mlkit.data.comparing.split import Shares, Splits, split
 from mlkit.data.parquet import FILE, decode_schema
-from mlkit.data.profile import Profile, profile_batches
-from mlkit.data.reading import FileReader
-from mlkit.data.references import check_source
+from mlkit.data.profiles.profile import Profile, profile_batches
+from mlkit.data.reading.checkout import Checkout
+from mlkit.data.reading.file_reader import FileReader
+from mlkit.data.reading.library_frames import pandas_frame, polars_frame
+from mlkit.data.reading.table_reading import TableReader
 from mlkit.data.relations import Related, Relations
-from mlkit.data.split import Shares, Splits, split
-from mlkit.data.stat_cache import StatCache
-from mlkit.data.table_reading import TableReader
+from mlkit.data.sources.references import check_source
+from mlkit.data.storing.stat_cache import StatCache
 from mlkit.display.formats import show_bytes, show_time
 from mlkit.errors import Corrupt, InvalidInput, NotFound
 from mlkit.objects.manifest import FileEntry, Manifest

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import field, frozen
 
 from mlkit._core import shapes
-from mlkit.data.column_profile import ColumnProfile
-from mlkit.data.shift import shift
+from mlkit.data.profiles.column_profile import ColumnProfile
+from mlkit.data.profiles.shift import shift
 from mlkit.display.formats import show_float
 from mlkit.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from mlkit.data.profile import Profile
+    from mlkit.data.profiles.profile import Profile
 
 
 @frozen(kw_only=True)

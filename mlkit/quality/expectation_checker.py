@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mlkit._core.clock import iso
 from mlkit._core.names import near
-from mlkit.data.column_profile import ColumnProfile
-from mlkit.data.column_sketch import ColumnSketch
 from mlkit.data.layout import lay_out
 from mlkit.data.logical import plain_type, type_text
-from mlkit.data.ticks import Ticks
+from mlkit.data.profiles.column_profile import ColumnProfile
+from mlkit.data.profiles.column_sketch import ColumnSketch
+from mlkit.data.profiles.ticks import Ticks
 from mlkit.errors import InvalidInput
 from mlkit.quality.column_expectation import FAMILIES, ColumnExpectation
 from mlkit.quality.expectation_display import row_sentences

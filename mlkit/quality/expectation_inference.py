@@ -8,13 +8,13 @@ from typing import Any
 
 from attrs import evolve
 
-from mlkit.data.column_form import Form
-from mlkit.data.column_profile import ColumnProfile
 from mlkit.data.layout import lay_out
 from mlkit.data.logical import plain_type
-from mlkit.data.profile import Profile, profile_batches
-from mlkit.data.table_source import table_of
-from mlkit.data.table_stream import TableStream
+from mlkit.data.profiles.column_form import Form
+from mlkit.data.profiles.column_profile import ColumnProfile
+from mlkit.data.profiles.profile import Profile, profile_batches
+from mlkit.data.sources.table_source import table_of
+from mlkit.data.sources.table_stream import TableStream
 from mlkit.display.formats import show, show_share
 from mlkit.quality.column_expectation import ColumnExpectation
 from mlkit.quality.expectation_tests import missing

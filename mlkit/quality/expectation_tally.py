@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mlkit._core.clock import iso
-from mlkit.data.ticks import Ticks
+from mlkit.data.profiles.ticks import Ticks
 from mlkit.display.formats import show_share, show_span
 from mlkit.quality.expectation_report import ExpectationResult, FailedRow
 from mlkit.quality.expectation_tests import Breaks, missing, texts

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from mlkit.data.row_digest import row_digests, value_digests
-from mlkit.data.row_spool import RowSpool
+from mlkit.data.comparing.row_digest import row_digests, value_digests
+from mlkit.data.comparing.row_spool import RowSpool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ from mlkit._core.clock import now_ns
 from mlkit._core.codec import decode_value, encode_value
 from mlkit._core.names import near
 from mlkit.data.logical import type_text
-from mlkit.data.profile import Profile
-from mlkit.data.shift import shift
+from mlkit.data.profiles.profile import Profile
+from mlkit.data.profiles.shift import shift
 from mlkit.display.page import fragment
 from mlkit.errors import InvalidInput, NotFound
 from mlkit.quality.column_expectation import KINDS, ColumnExpectation
@@ -258,8 +258,8 @@ class Expectations:
     ) -> Self:
         """Expect that columns stay near to those of a version, by their profiles.
 
-        The distance is that of `mlkit.data.shift`: 0 for the same distribution, 1 for nothing in
-        common. Small tables move by chance: with n rows by about 1 / sqrt(n).
+        The distance is that of `mlkit.shift`: 0 for the same distribution, 1 for nothing in common.
+        Small tables move by chance: with n rows by about 1 / sqrt(n).
 
         Args:
             reference: A version, whose profile is taken; or a profile, or a table.

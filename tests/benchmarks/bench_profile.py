@@ -7,8 +7,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from mlkit.data.profile import profile_batches
-from mlkit.data.shift import shift
+from mlkit.data.profiles.profile import profile_batches
+from mlkit.data.profiles.shift import shift
 
 ROWS = 1_000_000
 

@@ -314,7 +314,7 @@ class TestFiles:
         refused(datasets, write("t.parquet", bytes(data)), r"t\.parquet")
 
     def test_a_file_that_changes_while_it_is_read_is_named(self, datasets, tmp_path):
-        from mlkit.data.given import given
+        from mlkit.data.sources.given import given
 
         path = tmp_path / "t.csv"
         path.write_text("a\n1\n")

@@ -140,7 +140,7 @@ def test_a_disk_that_fails_is_a_fault_of_storage(version, tmp_path, monkeypatch)
         raise OSError(28, "No space left on device")
 
     version.files()
-    monkeypatch.setattr("mlkit.data.checkout.os.replace", full)
+    monkeypatch.setattr("mlkit.data.reading.checkout.os.replace", full)
     with pytest.raises(StorageFault, match="No space left"):
         version.checkout(tmp_path / "out")
     assert tree(tmp_path / "out") == {}
@@ -260,11 +260,11 @@ class TestInterrupted:
                     left[0] -= 1
                 replace(source, target)
 
-            monkeypatch.setattr("mlkit.data.checkout.os.replace", replacing)
+            monkeypatch.setattr("mlkit.data.reading.checkout.os.replace", replacing)
             if count < 3:
                 with pytest.raises((KeyboardInterrupt, Kill, StorageFault)):
                     second.checkout(out)
-            monkeypatch.setattr("mlkit.data.checkout.os.replace", replace)
+            monkeypatch.setattr("mlkit.data.reading.checkout.os.replace", replace)
             found = tree(out)
             assert found.keys() == old.keys()
             assert all(found[path] in (old[path], new[path]) for path in found)
@@ -366,7 +366,7 @@ def test_a_folder_that_cannot_be_written_is_named(version, tmp_path, monkeypatch
     def refuse(path, *_):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("mlkit.data.checkout.os.mkdir", refuse)
+    monkeypatch.setattr("mlkit.data.reading.checkout.os.mkdir", refuse)
     with pytest.raises(StorageFault, match=r"out' can't be written: Permission denied"):
         version.checkout(tmp_path / "out")
 
@@ -379,9 +379,9 @@ def test_a_file_that_goes_while_it_is_checked_out_harms_nobody(version, tmp_path
         if str(target).endswith("a.txt"):
             Path(target).unlink()
 
-    monkeypatch.setattr("mlkit.data.checkout.os.replace", replacing)
+    monkeypatch.setattr("mlkit.data.reading.checkout.os.replace", replacing)
     out = version.checkout(tmp_path / "out")
-    monkeypatch.setattr("mlkit.data.checkout.os.replace", replace)
+    monkeypatch.setattr("mlkit.data.reading.checkout.os.replace", replace)
     assert not (out / "a.txt").exists()
     version.checkout(out)
     assert (out / "a.txt").read_bytes() == b"alpha"

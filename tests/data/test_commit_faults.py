@@ -47,7 +47,7 @@ def own_threads():
 def small_packs(monkeypatch):
     """Packs that are full soon, so that a commit has several of them."""
     writer = functools.partial(PackWriter, pack_size=50_000)
-    monkeypatch.setattr("mlkit.data.committing.PackWriter", writer)
+    monkeypatch.setattr("mlkit.data.storing.committing.PackWriter", writer)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkit.data.file_diff import file_diff
+from mlkit.data.comparing.file_diff import file_diff
 from mlkit.objects.manifest import FileEntry, Manifest, Source
 
 FILES = st.dictionaries(

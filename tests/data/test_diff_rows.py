@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkit.data import lowest_rows, row_spool
-from mlkit.data.diff import diff
-from mlkit.data.lowest_rows import LowestRows
-from mlkit.data.row_diff import Columns, row_diff
-from mlkit.data.row_source import RowSource
-from mlkit.data.value_text import python_value
+from mlkit.data.comparing import lowest_rows, row_spool
+from mlkit.data.comparing.diff import diff
+from mlkit.data.comparing.lowest_rows import LowestRows
+from mlkit.data.comparing.row_diff import Columns, row_diff
+from mlkit.data.comparing.row_source import RowSource
+from mlkit.data.comparing.value_text import python_value
 from mlkit.errors import Corrupt, InvalidInput, StorageFault
 
 SCHEMA = pa.schema([("k", pa.int64()), ("x", pa.float64()), ("t", pa.string())])
@@ -242,7 +242,7 @@ def test_rows_without_a_key_are_given_too(versions):
 
 
 def test_more_rows_than_are_kept_are_given_in_their_order(datasets, monkeypatch):
-    monkeypatch.setattr("mlkit.data.diff._KEPT", 2)
+    monkeypatch.setattr("mlkit.data.comparing.diff._KEPT", 2)
     order = [7, 3, 5, 1, 2, 9, 8, 0, 4, 6]
     old = datasets.log("t", {"id": list(range(10)), "n": [0] * 10, "n.before": [0] * 10})
     new = datasets.log("t", {"id": order, "n": order, "n.before": [0] * 10})

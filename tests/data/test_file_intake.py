@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkit._core.hashing import digest_bytes
-from mlkit.data import file_intake
 from mlkit.data.datasets import Datasets
-from mlkit.data.file_intake import take_files
-from mlkit.data.folder import files_of, single_file
+from mlkit.data.storing import file_intake
+from mlkit.data.storing.file_intake import take_files
+from mlkit.data.storing.folder import files_of, single_file
 from mlkit.errors import InvalidInput, StorageFault
 from mlkit.objects import cutting
 from mlkit.objects.intake import Intake

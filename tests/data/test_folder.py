@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlkit.data.folder import files_of
+from mlkit.data.storing.folder import files_of
 from mlkit.errors import InvalidInput
 
 

@@ -7,8 +7,8 @@ from hashlib import sha256
 import pyarrow as pa
 
 from mlkit._core.hashing import digest_bytes, hex_of
-from mlkit.data.file_contents import files_digest
 from mlkit.data.identity import identify
+from mlkit.data.storing.file_contents import files_digest
 from mlkit.objects.manifest import FileEntry, Source
 
 

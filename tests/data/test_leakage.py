@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkit.data import row_spool
-from mlkit.data.leakage import leakage
-from mlkit.data.split import split
+from mlkit.data.comparing import row_spool
+from mlkit.data.comparing.leakage import leakage
+from mlkit.data.comparing.split import split
 from mlkit.errors import InvalidInput, SchemaMismatch
 
 KINDS = [("n", pa.int64()), ("t", pa.string()), ("y", pa.float64())]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkit.data.parquet_writing import PageSink, write_parquet
+from mlkit.data.storing.parquet_writing import PageSink, write_parquet
 from mlkit.errors import InvalidInput, StorageFault
 
 ROWS = 200_000
@@ -202,7 +202,7 @@ def test_a_value_hidden_below_a_null_is_refused_and_does_not_end_the_process():
 
 
 def test_a_text_that_is_too_long_is_refused(monkeypatch):
-    monkeypatch.setattr("mlkit.data.parquet_values._LONGEST", 10)
+    monkeypatch.setattr("mlkit.data.sources.parquet_values._LONGEST", 10)
     for kind in (pa.large_string(), pa.large_binary()):
         table = pa.table({"c": pa.array(["short", None, "x" * 11], kind)})
         with pytest.raises(InvalidInput, match="longer than 2 GiB"):
@@ -220,8 +220,8 @@ class TestPageSink:
     @given(st.lists(st.binary(max_size=50), max_size=20), st.integers(1, 60))
     def test_bytes_go_on_in_order_and_none_is_lost(self, pages, most):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("mlkit.data.parquet_writing._MOST", most)
-            patch.setattr("mlkit.data.parquet_writing._LEAST", most // 2)
+            patch.setattr("mlkit.data.storing.parquet_writing._MOST", most)
+            patch.setattr("mlkit.data.storing.parquet_writing._LEAST", most // 2)
             sent = []
             sink = PageSink(sent.append)
             for number, page in enumerate(pages):

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlkit.data.profile import profile_column
+from mlkit.data.profiles.profile import profile_column
 
 
 def profiled(values, kind=None):

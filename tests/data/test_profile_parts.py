@@ -13,8 +13,8 @@ from attrs import asdict, evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlkit.data.column_sketch import ColumnSketch
-from mlkit.data.profile import Profile, profile_batches, profile_column
+from mlkit.data.profiles.column_sketch import ColumnSketch
+from mlkit.data.profiles.profile import Profile, profile_batches, profile_column
 from mlkit.errors import InvalidInput, NotFound
 
 DAY = dt.datetime(2013, 1, 1, tzinfo=dt.UTC)

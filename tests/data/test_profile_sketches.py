@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkit.data import frequent_sketch, quantile_sketch
-from mlkit.data.distinct_sketch import SIZE, DistinctSketch
-from mlkit.data.distribution import Distribution
-from mlkit.data.frequent_sketch import FrequentSketch
-from mlkit.data.number_sketch import NumberSketch
-from mlkit.data.ordering import near_order
-from mlkit.data.quantile_sketch import QuantileSketch
-from mlkit.data.value_hashes import hash_bytes, hash_numbers
+from mlkit.data.profiles import frequent_sketch, quantile_sketch
+from mlkit.data.profiles.distinct_sketch import SIZE, DistinctSketch
+from mlkit.data.profiles.distribution import Distribution
+from mlkit.data.profiles.frequent_sketch import FrequentSketch
+from mlkit.data.profiles.number_sketch import NumberSketch
+from mlkit.data.profiles.ordering import near_order
+from mlkit.data.profiles.quantile_sketch import QuantileSketch
+from mlkit.data.profiles.value_hashes import hash_bytes, hash_numbers
 
 ROWS = 300_000
 RANDOM = np.random.default_rng(7)

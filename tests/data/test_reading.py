@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkit.data.chunked_file import ChunkedFile
+from mlkit.data.reading.chunked_file import ChunkedFile
 from mlkit.errors import Corrupt
 from mlkit.objects.pack_reading import PackReader
 from mlkit.objects.pack_writer import PackWriter

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from mlkit.data import row_groups
 from mlkit.data.datasets import Datasets
+from mlkit.data.storing import row_groups
 from mlkit.errors import Corrupt, InvalidInput
 
 ROWS = 300_000

@@ -8,8 +8,8 @@ import uuid
 import fsspec
 import pytest
 
-from mlkit.data.places import describe as _describe
-from mlkit.data.references import _changed
+from mlkit.data.sources.places import describe as _describe
+from mlkit.data.sources.references import _changed
 from mlkit.errors import Corrupt, InvalidInput, MissingExtra, NotFound, StorageFault
 from mlkit.objects.manifest import Source
 

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from mlkit.data.places import Place
+from mlkit.data.sources.places import Place
 from mlkit.errors import Corrupt, NotFound, StorageFault
 
 pytest.importorskip("moto.server", reason="NOT TESTED HERE: S3; moto isn't installed")

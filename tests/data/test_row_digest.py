@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkit.data import mixing
+from mlkit.data.comparing import mixing
+from mlkit.data.comparing.mixing import GOLDEN, mix_one
+from mlkit.data.comparing.row_digest import row_digests, value_digests
 from mlkit.data.identity import identify
-from mlkit.data.mixing import GOLDEN, mix_one
-from mlkit.data.row_digest import row_digests, value_digests
 
 MASK = (1 << 64) - 1
 NULL = (0x6D6C6B69742D6E75, 0x6C6C2D76616C7565)

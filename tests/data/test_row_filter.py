@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlkit.data import row_groups
 from mlkit.data.datasets import Datasets
-from mlkit.data.row_filter import RowFilter
+from mlkit.data.reading.row_filter import RowFilter
+from mlkit.data.storing import row_groups
 from mlkit.errors import InvalidInput
 from mlkit.storage.memory import MemoryStorage
 

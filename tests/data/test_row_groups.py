@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkit.data import row_groups as module
-from mlkit.data.row_groups import row_groups
+from mlkit.data.storing import row_groups as module
+from mlkit.data.storing.row_groups import row_groups
 
 ROWS = 300_000
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkit.data.column_profile import ColumnProfile
-from mlkit.data.profile import profile_column
-from mlkit.data.shift import shift
+from mlkit.data.profiles.column_profile import ColumnProfile
+from mlkit.data.profiles.profile import profile_column
+from mlkit.data.profiles.shift import shift
 
 
 def profiled(values, kind=None):

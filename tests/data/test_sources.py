@@ -15,9 +15,9 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 
-from mlkit.data.given import given
-from mlkit.data.sources import content_of
-from mlkit.data.table_stream import TableStream
+from mlkit.data.sources.given import given
+from mlkit.data.sources.table_stream import TableStream
+from mlkit.data.storing.content_of import content_of
 from mlkit.errors import StorageFault
 from mlkit.testing import Fault, FaultyStorage
 
@@ -232,8 +232,10 @@ class TestStreams:
 
     @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl", "arrow", "query"])
     def test_a_large_file_is_never_held_whole(self, tmp_path, form, monkeypatch):
-        monkeypatch.setattr("mlkit.data.csv_table._BLOCKS", (1 << 16,))  # the file has many more
-        monkeypatch.setattr("mlkit.data.json_rows.BLOCK", 1 << 16)
+        monkeypatch.setattr(
+            "mlkit.data.sources.csv_table._BLOCKS", (1 << 16,)
+        )  # the file has many more
+        monkeypatch.setattr("mlkit.data.sources.json_rows.BLOCK", 1 << 16)
         table = pa.table({"n": np.arange(1_000_000), "x": np.arange(1_000_000) / 3})
         path = tmp_path / f"t.{form}"
         if form == "parquet":

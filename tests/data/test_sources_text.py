@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlkit.data import csv_table, json_rows, json_table
-from mlkit.data.given import given as hand_over
+from mlkit.data.sources import csv_table, json_rows, json_table
+from mlkit.data.sources.given import given as hand_over
 from mlkit.errors import InvalidInput
 
 PLAIN = ["", "1", "0", "-7", "2.5", "1e3", "true", "False", "NA", "nan", "x", "x\ny", 'q"q', "a,b"]

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlkit.data.given import given
-from mlkit.data.places import Place
+from mlkit.data.sources.given import given
+from mlkit.data.sources.places import Place
 from mlkit.errors import InvalidInput, MissingExtra, NotFound, StorageFault
 
 TABLE = pa.table({"carrier": ["UA", "AA", None], "n": [1, 2, 3]})

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlkit.data import split_counts
-from mlkit.data.leakage import leakage
-from mlkit.data.mixing import GOLDEN, mix_one
-from mlkit.data.row_source import RowSource
-from mlkit.data.split import split
+from mlkit.data.comparing import split_counts
+from mlkit.data.comparing.leakage import leakage
+from mlkit.data.comparing.mixing import GOLDEN, mix_one
+from mlkit.data.comparing.row_source import RowSource
+from mlkit.data.comparing.split import split
 from mlkit.errors import InvalidInput, InvalidName, NotFound
 
 HALVES = {"train": 0.5, "test": 0.5}
@@ -141,7 +141,7 @@ def test_libraries_leave_no_trace(datasets):
 
 def test_parts_stay_what_they_are_in_another_process():
     program = (
-        "from mlkit.data.split import split\n"
+        "from mlkit.data.comparing.split import split\n"
         "parts = split({'n': range(40)}, {'train': 0.8, 'test': 0.2}, by='n', seed=5)\n"
         "print(parts['test'].to_arrow()['n'].to_pylist())"
     )

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlkit.data import file_intake
 from mlkit.data.datasets import Datasets
-from mlkit.data.found_files import FileState
-from mlkit.data.stat_cache import StatCache
+from mlkit.data.storing import file_intake
+from mlkit.data.storing.found_files import FileState
+from mlkit.data.storing.stat_cache import StatCache
 from mlkit.objects.manifest import FileEntry, Manifest
 from mlkit.storage.local import LocalStorage
 from mlkit.storage.memory import MemoryStorage
@@ -60,7 +60,7 @@ class Reads:
             self.paths.extend(file.path for file in files)
             return take(root, files, *others)
 
-        monkeypatch.setattr("mlkit.data.file_contents.take_files", watched)
+        monkeypatch.setattr("mlkit.data.storing.file_contents.take_files", watched)
 
 
 @pytest.fixture
@@ -308,7 +308,7 @@ class TestDamagedCache:
             return take(*args)
 
         log()
-        monkeypatch.setattr("mlkit.data.file_contents.take_files", taking)
+        monkeypatch.setattr("mlkit.data.storing.file_contents.take_files", taking)
         (tmp_path / "images" / "a.txt").write_bytes(b"other")
         assert log().number == 2
 

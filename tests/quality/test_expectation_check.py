@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlkit.data.comparing.row_spool import RowSpool
 from mlkit.data.demands import Demands
-from mlkit.data.row_spool import RowSpool
 from mlkit.errors import DataRefused, InvalidInput
 from mlkit.quality.expectation_uniqueness import Uniqueness
 from mlkit.quality.expectations import Expectations
@@ -300,7 +300,7 @@ def test_every_row_that_repeats_an_earlier_one_is_found_and_no_other(rows, size)
 
 
 def test_repetitions_are_found_when_the_rows_dont_fit_into_memory(monkeypatch):
-    monkeypatch.setattr("mlkit.data.row_spool.MOST_BYTES", 1 << 12)
+    monkeypatch.setattr("mlkit.data.comparing.row_spool.MOST_BYTES", 1 << 12)
     table = pa.table({"a": [*range(5000), 17, *range(5000, 9000), 17, 4]})
     expected = Expectations().column("a", unique=True).unique("a", "b")
     table = table.append_column("b", pa.array(["x"] * len(table)))
@@ -329,7 +329,7 @@ def test_values_of_any_type_can_be_unique(array):
 
 
 def test_a_check_that_is_broken_off_leaves_nothing_behind(monkeypatch, tmp_path):
-    monkeypatch.setattr("mlkit.data.row_spool.MOST_BYTES", 1 << 10)
+    monkeypatch.setattr("mlkit.data.comparing.row_spool.MOST_BYTES", 1 << 10)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     opened = []
     original = RowSpool._write
@@ -346,7 +346,7 @@ def test_a_check_that_is_broken_off_leaves_nothing_behind(monkeypatch, tmp_path)
 
 
 def test_a_checker_that_is_forgotten_gives_its_file_back(monkeypatch):
-    monkeypatch.setattr("mlkit.data.row_spool.MOST_BYTES", 1 << 10)
+    monkeypatch.setattr("mlkit.data.comparing.row_spool.MOST_BYTES", 1 << 10)
     uniqueness = Uniqueness(3)
     for start in range(0, 2000, 100):
         array = pa.arange(start, start + 100)

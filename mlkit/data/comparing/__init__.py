@@ -1,0 +1,1 @@
+"""What changed between tables, what they share, and how one is split."""

@@ -1,0 +1,105 @@
+"""One part of a split: some rows of a table, read as the table is."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from mlkit.data.comparing.row_source import RowSource
+from mlkit.data.reading.library_frames import pandas_frame, polars_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+
+@frozen
+class Part:
+    """The rows of one part of a split, in the order of the table.
+
+    It is itself a table to other functions: it can be logged as a dataset, compared for drift, or
+    searched for leakage. Nothing is read before it is asked for.
+
+    Attributes:
+        name: What the part is called, such as `train`.
+        wanted: The share of the rows that it was to have.
+    """
+
+    name: str
+    wanted: float
+    _source: RowSource = field(repr=False)
+    _mask: Callable[["pa.RecordBatch"], "pa.Array"] = field(repr=False, eq=False)
+    _by: tuple[str, ...] = field(repr=False)
+    _count: Callable[[], int] = field(repr=False, eq=False)
+    _salt: int = field(repr=False)
+
+    @property
+    def ref(self) -> str:
+        """What it is called in reports, such as `flights:3[train]`."""
+        source = self._source.name
+        return f"{source}[{self.name}]" if source else self.name
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has; the first time, what the split goes by is read."""
+        return self._count()
+
+    @property
+    def schema(self) -> "pa.Schema":
+        """The columns, those of the table."""
+        return self._source.schema
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator["pa.RecordBatch"]:
+        """Give the rows batch by batch, in the memory of a few; some batches may be empty.
+
+        Args:
+            columns: Which columns, in which order; all by default. Only they are read, and those
+                that the split goes by.
+
+        Raises:
+            InvalidInput: There is no such column, or one is asked for twice.
+            Corrupt: What was stored is damaged.
+        """
+        names = self.schema.names if columns is None else list(columns)
+        chosen = list(self._source.chosen("columns", names if columns is None else columns))
+        needed = [*chosen, *(name for name in self._by if name not in chosen)]
+        for batch in self._source.read(needed):
+            yield batch.select(chosen).filter(self._mask(batch.select(list(self._by))))
+
+    def to_arrow(self, columns: Sequence[str] | None = None) -> "pa.Table":
+        """Give the rows as an Arrow table; see `batches`."""
+        import pyarrow as pa
+
+        names = self.schema.names if columns is None else list(columns)
+        fields = [self.schema.field(name) for name in names if name in self.schema.names]
+        batches = list(self.batches(columns))
+        schema = batches[0].schema if batches else pa.schema(fields)
+        return pa.Table.from_batches(batches, schema)
+
+    def to_pandas(self, columns: Sequence[str] | None = None) -> "pd.DataFrame":
+        """Give the rows as a DataFrame, as `DatasetVersion.to_pandas` does.
+
+        Raises:
+            MissingExtra: pandas isn't installed.
+        """
+        return pandas_frame(self.to_arrow(columns))
+
+    def to_polars(self, columns: Sequence[str] | None = None) -> "pl.DataFrame":
+        """Give the rows as a polars DataFrame.
+
+        Raises:
+            MissingExtra: polars isn't installed.
+        """
+        return polars_frame(self.to_arrow(columns))
+
+    def as_rows(self) -> RowSource:
+        """Give the rows as a source for what goes through rows, without counting them first."""
+        return RowSource(self.ref, "", self._source.rows, self.schema, self.batches, self._salt)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """Give the rows as an Arrow stream, which other libraries read."""
+        import pyarrow as pa
+
+        reader = pa.RecordBatchReader.from_batches(self.schema, self.batches())
+        return reader.__arrow_c_stream__(requested_schema)

@@ -1,0 +1,1 @@
+"""The bytes of versions: files, tables, and folders on the local disk."""

@@ -1,0 +1,1 @@
+"""What users hand over: tables of any library, and files that are here or elsewhere."""

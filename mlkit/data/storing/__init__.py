@@ -1,0 +1,1 @@
+"""How what was handed over becomes a version."""
