@@ -15,6 +15,7 @@ from mlkit.objects.blobs import object_path
 from mlkit.objects.chunk_columns import ChunkColumns, Place
 from mlkit.objects.pack_seal import seal
 from mlkit.objects.packs import PACK_SIZE, ROOT
+from mlkit.storage.faulting import fault
 from mlkit.storage.parallel import threads_for
 
 if TYPE_CHECKING:
@@ -222,8 +223,12 @@ class PackWriter:
 
 def _copy(pieces: "list[bytes | memoryview]") -> BinaryIO:
     copy = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with the writer
-    for piece in pieces:
-        copy.write(piece)
+    try:
+        for piece in pieces:
+            copy.write(piece)
+    except OSError as error:
+        copy.close()
+        raise fault(error, tempfile.gettempdir(), "a pack", writing=True) from error
     return cast("BinaryIO", copy)
 
 

@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from mlkit._core.hashing import digest_file
 from mlkit._core.ids import token
+from mlkit.data.storing.folder import CHECKING_OUT
 from mlkit.data.storing.found_files import FileState, FoundFiles
 from mlkit.data.storing.stat_cache import Compared, StatCache
 from mlkit.display.progress import Progress
@@ -22,7 +23,6 @@ from mlkit.errors import InvalidInput, MlkitError, StorageFault
 from mlkit.objects.manifest import FileEntry, Manifest
 from mlkit.storage.parallel import each
 
-_TEMPORARY = ".mlkit-checkout-"
 _ABANDONED = 24 * 3600
 _TOGETHER = 2048
 _BYTES = 8 << 20
@@ -102,7 +102,7 @@ class Checkout:
         lacking = self._lacking(root, here, compared)
         gone = self._gone(place)
         progress.stage("writing files", total=len(lacking))
-        temporary = os.path.join(root, _TEMPORARY + token())
+        temporary = os.path.join(root, CHECKING_OUT + token())
         _remove_abandoned(root)
         if lacking:
             os.mkdir(temporary, 0o700)
@@ -270,7 +270,7 @@ def _remove_abandoned(root: str) -> None:
     """Remove what a checkout that was killed long ago left."""
     with os.scandir(root) as entries:
         for entry in entries:
-            if entry.name.startswith(_TEMPORARY) and entry.is_dir(follow_symlinks=False):
+            if entry.name.startswith(CHECKING_OUT) and entry.is_dir(follow_symlinks=False):
                 with suppress(OSError):
                     if time.time() - entry.stat(follow_symlinks=False).st_mtime > _ABANDONED:
                         shutil.rmtree(entry.path, ignore_errors=True)

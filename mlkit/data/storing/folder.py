@@ -15,6 +15,9 @@ from mlkit.objects.manifest import path_fault
 _ODD = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 _LONG = 1000
 
+CHECKING_OUT = ".mlkit-checkout-"
+"""What the folder of a checkout that goes on begins with; it is no part of what is versioned."""
+
 
 def single_file(file: Path) -> FoundFiles:
     """Give one file, under its own name.
@@ -64,6 +67,8 @@ def _walk(root: str) -> Iterator[tuple[str, FileState]]:
         inner, above = waiting.pop()
         for entry in _scan(f"{root}/{inner}" if inner else root):
             path = f"{inner}/{entry.name}" if inner else entry.name
+            if path.startswith(CHECKING_OUT):
+                continue
             if _ODD.search(entry.name) or len(path) > _LONG:
                 _check_path(root, path)
             real = _follow(root, entry, path) if entry.is_symlink() else ""
