@@ -63,7 +63,7 @@ class ColumnBaseline:
             told = f"{found.type}, {found.count:,} values"
             return False, f"{before.type} there and {told} here can't be compared"
         # Profiles of large columns are approximate: what they may be off by is no drift.
-        return moved.distance - moved.error <= self.threshold, moved.sentence
+        return moved.least <= self.threshold, moved.sentence
 
     def to_json(self) -> dict[str, Any]:
         """Give all of it as plain values, fit for a JSON document."""

@@ -1,5 +1,6 @@
 """Shifts: how far a column moved, told from two profiles alone."""
 
+import collections
 import datetime as dt
 import json
 
@@ -127,10 +128,49 @@ def test_what_can_not_be_compared_has_no_shift(before, after):
     assert moved(before, after) is None
 
 
-def test_numbers_that_are_all_infinite_have_no_shift():
-    endless = [float("inf"), -float("inf")]
-    assert moved(endless, endless) is None
-    assert moved(endless, [1.0]).distance == 1
+def test_infinite_numbers_lie_beyond_all_others():
+    most, least = float("inf"), -float("inf")
+    few, many = [1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0, *[most] * 36]
+    assert moved(few, many).distance == moved(few, many).least == pytest.approx(0.9)
+    assert moved([most, least], [most, least]).distance == 0
+    assert moved([most], [least]).distance == 1
+    assert moved([1.0, most], [1.0, least]).distance == 0.5
+
+
+def test_signs_of_infinite_numbers_that_are_not_known_are_in_the_error():
+    most, least = float("inf"), -float("inf")
+    found = moved([most] * 9 + [least], [most] + [least] * 9)
+    assert found.distance + found.error >= 0.8
+    assert found.least == 0
+
+
+def test_moments_durations_and_times_of_day_are_not_compared():
+    sides = [profiled([0], kind) for kind in (pa.timestamp("s"), pa.duration("s"), pa.time64("ns"))]
+    assert [shift(before, after) is None for before in sides for after in sides] == [
+        before is not after for before in sides for after in sides
+    ]
+    assert shift(sides[0], profiled([0], pa.date32())).distance == 0
+
+
+@pytest.mark.parametrize(
+    ("share", "moved_share"), [(0.6, 0.6), (0.55, 0.2), (0.9, 0.3), (0.6, 0.0)]
+)
+def test_the_least_shift_is_below_the_true_one_and_sees_common_values_that_moved(
+    share, moved_share
+):
+    random = np.random.default_rng(0)
+
+    def column(part):
+        at = random.random(60_000)
+        rare = np.char.add("r", random.integers(0, 5000, 60_000).astype(str))
+        return np.where(at < share - part, "A", np.where(at < share, "B", rare)).tolist()
+
+    before, after = column(0), column(moved_share)
+    counts = [collections.Counter(side) for side in (before, after)]
+    true = sum(abs(counts[0][v] - counts[1][v]) for v in counts[0] | counts[1]) / 120_000
+    found = moved(before, after)
+    assert found.of == "values"
+    assert moved_share - 0.03 <= found.least <= true <= found.distance + found.error
 
 
 def test_numbers_of_other_widths_are_compared():

@@ -368,6 +368,23 @@ def test_drift_is_held_against_the_profile_that_the_expectations_carry():
     assert len(expected.check(other).failures) == 2
 
 
+def test_drift_of_common_values_is_seen_beside_many_rare_ones():
+    rng = np.random.default_rng(0)
+
+    def column(common):
+        rare = np.char.add("r", rng.integers(0, 3000, 50_000).astype(str))
+        return {"c": np.where(rng.random(50_000) < 0.55, common, rare).tolist()}
+
+    expected = Expectations().drift(column("A"), threshold=0.1)
+    assert not expected.check(column("B")).ok
+    assert expected.check(column("A")).ok
+
+
+def test_numbers_that_became_infinite_drifted():
+    expected = Expectations().drift({"x": [1.0, 2.0, 3.0, 4.0]}, threshold=0.1)
+    assert not expected.check({"x": [1.0, 2.0, 3.0, 4.0] + [math.inf] * 36}).ok
+
+
 def test_the_same_rows_in_another_order_never_drift():
     rng = np.random.default_rng(0)
     values = rng.normal(size=50_000)

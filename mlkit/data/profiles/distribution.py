@@ -106,6 +106,26 @@ class Distribution:
             widest = max(widest, abs(left / self.count - right / other.count))
         return widest
 
+    def with_infinite(self, count: int, low: Any, high: Any) -> "Distribution":
+        """Give the distribution with infinite numbers at its ends.
+
+        Args:
+            count: How many there are.
+            low: The least of them.
+            high: The greatest. Where both ends are infinite, it isn't known how many are at which:
+                the error says so.
+        """
+        if not count:
+            return self
+        below = count if high < 0 else 1 if low < 0 else 0
+        unsure = count - 2 if low < 0 < high else 0
+        values, ranks = list(self.values), [rank + below for rank in self.ranks]
+        if below:
+            values, ranks = [-math.inf, *values], [below, *ranks]
+        if count > below:
+            values, ranks = [*values, math.inf], [*ranks, self.count + count]
+        return Distribution(tuple(values), tuple(ranks), self.error + unsure)
+
     def scaled(self, factor: int) -> "Distribution":
         """Give the distribution of all values times a factor above 0."""
         return evolve(self, values=tuple(value * factor for value in self.values))

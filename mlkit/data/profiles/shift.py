@@ -1,7 +1,7 @@
 """How far the values of a column moved from one profile to another, without reading them again."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -35,6 +35,7 @@ class Shift:
         of: What was compared: `values`, or `lengths` of binaries, of lists, and of texts that
             are mostly different.
         detail: What moved most, as text: the median, or the value whose share changed most.
+        least: How far it moved for certain, whatever the profiles left out.
     """
 
     column: str
@@ -44,6 +45,7 @@ class Shift:
     error: float = 0.0
     of: str = "values"
     detail: str = ""
+    least: float = 0.0
 
     @property
     def sentence(self) -> str:
@@ -68,16 +70,18 @@ class Shift:
             "error": self.error,
             "of": self.of,
             "detail": self.detail,
+            "least": self.least,
         }
 
 
 def shift(before: "ColumnProfile", after: "ColumnProfile") -> Shift | None:
     """Give how far a column's distribution moved, from two profiles alone.
 
-    Finite numbers and times are compared by the widest gap between their shares up to a value
+    Numbers and times are compared by the widest gap between their shares up to a value
     (Kolmogorov 1933, Smirnov 1939), texts and truth values by half the sum of the differences of
     their shares (total variation), where rare ones that a profile doesn't keep count as one. Both
-    are effect sizes: they don't grow with the rows. Nulls and NaN are left out, and told beside.
+    are effect sizes: they don't grow with the rows. Infinite numbers lie beyond all others. Nulls
+    and NaN are left out, and told beside.
 
     Args:
         before: The column as it was.
@@ -98,13 +102,15 @@ def shift(before: "ColumnProfile", after: "ColumnProfile") -> Shift | None:
     left, right = before.sketch, after.sketch
     if left.form is not right.form or left.form in {Form.OTHER, Form.NOTHING}:
         return None
+    if left.ticks and right.ticks and left.ticks.what != right.ticks.what:
+        return None
     counts = [sketch.rows - sketch.nulls - sketch.nan for sketch in (left, right)]
     if not any(counts):
         return None
     nulls = (_missing(left), _missing(right))
     if left.form in {Form.TEXT, Form.TRUTH}:
         if not all(counts):
-            return Shift(after.name, "tv", 1.0, nulls, detail=_emptied(counts))
+            return Shift(after.name, "tv", 1.0, nulls, detail=_emptied(counts), least=1.0)
         if all(_kept(sketch) >= _KEPT for sketch in (left, right)):
             return _variation(after.name, left, right, nulls)
     numeric = left.form in {Form.NUMBER, Form.TIME}
@@ -114,15 +120,17 @@ def shift(before: "ColumnProfile", after: "ColumnProfile") -> Shift | None:
     if gap is None:
         return None
     distance, error, detail = gap
-    return Shift(
-        after.name, "ks", distance, nulls, error, "values" if numeric else "lengths", detail
-    )
+    of = "values" if numeric else "lengths"
+    least = max(distance - error, 0.0)
+    return Shift(after.name, "ks", distance, nulls, error, of, detail, least)
 
 
 def _places(sketch: "ColumnSketch") -> "Distribution":
-    """Give where finite numbers lie; times in nanoseconds, as two columns may count otherwise."""
+    """Give where numbers lie; times in nanoseconds, as two columns may count otherwise."""
     places = sketch.numbers.distribution()
-    return places.scaled(sketch.ticks.nanoseconds) if sketch.ticks else places
+    if sketch.ticks:
+        return places.scaled(sketch.ticks.nanoseconds)
+    return places.with_infinite(sketch.infinite, sketch.low, sketch.high)
 
 
 def _length_places(sketch: "ColumnSketch") -> "Distribution":
@@ -162,10 +170,28 @@ def _variation(
     if changes[most]:
         shares = [show_share(side.get(most, 0.0)) for side in (before, after)]
         detail = f"{show(most)[:_LETTERS]} {shares[0]} -> {shares[1]}"
+    distance = min(apart / 2, 1.0)
+    if not (left.frequent.missed or right.frequent.missed):
+        return Shift(name, "tv", distance, nulls, 0.0, "values", detail, distance)
     # What was forgotten of a value counts among the rest; so much may have been moved.
-    exact = not (left.frequent.missed or right.frequent.missed)
-    error = 0.0 if exact else min(sum(rest), 1.0)
-    return Shift(name, "tv", min(apart / 2, 1.0), nulls, error, "values", detail)
+    least = _least_variation(changes.values(), _forgotten(left), _forgotten(right))
+    return Shift(name, "tv", distance, nulls, min(sum(rest), 1.0), "values", detail, least)
+
+
+def _least_variation(changes: Iterable[float], before: float, after: float) -> float:
+    """Give the least that a distribution moved when a share may have been larger by so much.
+
+    The total variation is the sum of all that rose, and that of all that fell.
+    """
+    changes = list(changes)
+    risen = math.fsum(max(change - before, 0.0) for change in changes)
+    fallen = math.fsum(max(-change - after, 0.0) for change in changes)
+    return min(max(risen, fallen), 1.0)
+
+
+def _forgotten(sketch: "ColumnSketch") -> float:
+    """Give the share of all values that one may have more than is counted."""
+    return sketch.frequent.missed / (sketch.rows - sketch.nulls)
 
 
 def _shares(sketch: "ColumnSketch") -> dict[Any, float]:

@@ -56,6 +56,11 @@ class Ticks:
         return ticks
 
     @property
+    def what(self) -> str:
+        """What the times are, by which they can be compared: `moment`, `time` or `duration`."""
+        return self.type if self.type in {"time", "duration"} else "moment"
+
+    @property
     def nanoseconds(self) -> int:
         """The nanoseconds of a tick."""
         return _NANOSECONDS[self.unit]
