@@ -306,6 +306,10 @@ def dataset(
         >>> squares(3).ref
         'squares:1'
     """
+    if not isinstance(name, str):
+        raise InvalidInput(
+            f"{name!r} is no name of a dataset", hint="Write @mlkit.dataset('features')"
+        )
 
     def decorate(function: Callable[P, Any]) -> "Callable[P, DatasetVersion]":
         @functools.wraps(function)

@@ -12,6 +12,7 @@ from attrs import field, frozen
 from mlkit._core.clock import Clock, now_ns
 from mlkit._core.names import check_name, parse_reference, unknown
 from mlkit._core.tags import plain_tags
+from mlkit.data.comparing.part import Part
 from mlkit.data.dataset import Dataset
 from mlkit.data.demands import Demands
 from mlkit.data.reading.file_reader import FileReader
@@ -35,6 +36,17 @@ if TYPE_CHECKING:
 
 ROOT = "datasets"
 KIND = "dataset_version"
+
+
+def _origin(data: Any, inputs: Sequence[Any]) -> list[dict[str, str]]:
+    """Give the version that data are taken from, if that is known and isn't said already."""
+    ref, digest = "", ""
+    if isinstance(data, DatasetVersion):
+        ref, digest = data.ref, data.digest
+    elif isinstance(data, Part):
+        ref, digest = data.origin
+    link = {"kind": "dataset", "ref": ref, "digest": digest}
+    return [link] if digest and link not in inputs else []
 
 
 def _packs_of(version: DatasetVersion) -> Iterator[tuple[str, str]]:
@@ -107,7 +119,7 @@ class Datasets:
             expect: What a table must meet, such as `mlkit.Expectations`; else nothing is made.
             run_id: The run that made it.
             inputs: What it was made from: references, or dicts with one.
-            description: What to say of it.
+            description: What to say of it; of an existing version, it becomes a note.
             tags: More to say of it, by name; of an existing version too.
 
         Returns:
@@ -125,7 +137,7 @@ class Datasets:
             lambda: content_of(data, storage_options, expect),
             {
                 "run_id": run_id,
-                "inputs": list(inputs),
+                "inputs": [*inputs, *_origin(data, inputs)],
                 "description": description,
                 "tags": plain_tags(tags or {}),
             },
@@ -289,8 +301,11 @@ class Datasets:
         series = self._open_series(name)
         number = self._committer.commit(series, make, fields, self._index_chunks)
         version = self[name][number]
+        said = str(fields.get("description") or "")
+        if said and said != version.description:  # the content was there already
+            version.note(said)
         tags = fields.get("tags") or {}
-        if tags and not tags.items() <= version.tags.items():  # the content was there already
+        if tags and not tags.items() <= version.tags.items():
             version.set_tags(tags)
         return version
 

@@ -297,14 +297,23 @@ class DatasetVersion(Remarked, Related):
         return self._reader.open(self._entry(path), storage_options)
 
     def checkout(
-        self, folder: str | Path, *, storage_options: Mapping[str, Any] | None = None
+        self,
+        folder: str | Path,
+        *,
+        clean: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> Path:
-        """Make a folder hold the files of the version; other files in it stay.
+        """Make a folder hold the files of the version.
 
-        Only what differs is written, each file whole or not at all, and nothing outside of it.
+        Only what differs is written, each file whole or not at all, and nothing outside of the
+        folder. A file of the version that was edited there becomes what the version says. What an
+        earlier checkout of the dataset put there on this machine, and the version lacks, is removed
+        unless it was edited; all other files stay.
 
         Args:
             folder: Where the files go.
+            clean: Remove all other files and empty folders, too, so that the folder holds just the
+                version, whatever was there.
             storage_options: Of a reference, what its driver takes.
 
         Returns:
@@ -314,10 +323,12 @@ class DatasetVersion(Remarked, Related):
             InvalidInput: A folder or a link stands in the way.
             Corrupt: A file is damaged; it isn't written.
         """
+        if not isinstance(folder, str | Path) or not str(folder):
+            raise InvalidInput(f"{folder!r} is no folder", hint="Write checkout('a-folder')")
         source = _Bytes(self._reader, storage_options)
         written = StatCache(self._reader.cache, "checkouts")
         threads = max(os.cpu_count() or 1, threads_for(self._reader.storage))
-        checkout = Checkout(self.listing, self.digest, source, written, self.name, threads)
+        checkout = Checkout(self.listing, self.digest, source, written, self.name, threads, clean)
         return checkout.into(Path(folder))
 
     def check(self, storage_options: Mapping[str, Any] | None = None) -> None:

@@ -69,6 +69,8 @@ EXTRAS = {
     "adl": "azure",
     "sftp": "sftp",
     "ssh": "sftp",
+    "http": "http",
+    "https": "http",
 }
 """The extra that installs the driver of a protocol."""
 

@@ -303,12 +303,16 @@ class Store(Searching, Care):
         return self.models.load(reference, trusted=trusted)
 
     def lineage(
-        self, reference: str, *, direction: Literal["upstream", "downstream"] = "upstream"
+        self,
+        reference: "str | DatasetVersion | ModelVersion",
+        *,
+        direction: Literal["upstream", "downstream"] = "upstream",
     ) -> "Lineage":
         """Give where a version or run came from, back to the data's digests; or what came of it.
 
         Args:
-            reference: A model's or dataset's version, such as `delay@prod`, or a run's id.
+            reference: A model's or dataset's version, such as `delay@prod`, itself or by its name;
+                or a run's id.
             direction: `upstream`, to what it came from; or `downstream`, to the runs that read it,
                 the versions that they made, the runs that read those, and so on.
 
@@ -324,7 +328,8 @@ class Store(Searching, Care):
             >>> [node.ref for node in store.lineage("raw:1", direction="downstream").nodes]
             ['raw:1', 'clean:1']
         """
-        return self._relations.lineage(reference, direction)
+        name = reference if isinstance(reference, str) else reference.ref
+        return self._relations.lineage(name, direction)
 
     def monitor(self, reference: str) -> "Monitor":
         """Watch a deployed version: what it sees and says, and what comes true.

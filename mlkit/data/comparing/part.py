@@ -41,6 +41,11 @@ class Part:
         return f"{source}[{self.name}]" if source else self.name
 
     @property
+    def origin(self) -> tuple[str, str]:
+        """The reference and digest of the version that was split; empty for a frame."""
+        return self._source.name.partition("[")[0], self._source.digest
+
+    @property
     def rows(self) -> int:
         """How many rows it has; the first time, what the split goes by is read."""
         return self._count()

@@ -1,6 +1,6 @@
 """Versions as folders on the local disk: written file by file, each whole or not at all."""
 # pathlib would cost more than the system calls it wraps, a million times:
-# ruff: noqa: PTH102, PTH105, PTH106, PTH108, PTH118, PTH123
+# ruff: noqa: PTH102, PTH105, PTH106, PTH108, PTH114, PTH118, PTH123
 
 import os
 import shutil
@@ -56,6 +56,7 @@ class Checkout:
         written: Remembers what was written where.
         dataset: The dataset's name.
         threads: So many files are written at a time.
+        clean: Whether all other files are removed, whoever wrote them.
     """
 
     files: Manifest
@@ -64,6 +65,7 @@ class Checkout:
     written: StatCache = field(repr=False)
     dataset: str
     threads: int
+    clean: bool = False
 
     def into(self, folder: Path) -> Path:
         """Write the files.
@@ -113,6 +115,8 @@ class Checkout:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         _remove(root, gone)
+        if self.clean:
+            _clear(root, set(self.files.paths.to_pylist()))
         states = _present(root, self.files).to_arrow()
         self.written.remember(place, self.files, self.digest, states, began)
 
@@ -264,6 +268,18 @@ def _remove(root: str, gone: list[FileEntry]) -> None:
             while folder:
                 os.rmdir(f"{root}/{folder}")  # which fails where anything is left
                 folder = folder.rpartition("/")[0]
+
+
+def _clear(root: str, stays: set[str]) -> None:
+    """Remove all files but some, and the folders that hold none of them; links aren't followed."""
+    for folder, folders, files in os.walk(root, topdown=False):
+        inner = os.path.relpath(folder, root)
+        for name in (*files, *(one for one in folders if os.path.islink(f"{folder}/{one}"))):
+            if os.path.normpath(f"{inner}/{name}") not in stays:
+                os.unlink(f"{folder}/{name}")
+        if folder != root:
+            with suppress(OSError):
+                os.rmdir(folder)  # which fails where anything is left
 
 
 def _remove_abandoned(root: str) -> None:

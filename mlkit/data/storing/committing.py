@@ -23,6 +23,7 @@ from mlkit.objects.manifest import Manifest
 from mlkit.objects.pack_writer import PackWriter
 from mlkit.objects.series import Series
 from mlkit.objects.shards import Shards, cut, encode_shard, starts_of
+from mlkit.storage.paths import STORE_DOCUMENT
 
 if TYPE_CHECKING:
     from mlkit.storage.protocol import Storage
@@ -78,7 +79,9 @@ class Committer:
         name = series.folder.rpartition("/")[2]
         with ExitStack() as opened:
             progress = opened.enter_context(Progress(f"log {name}"))
-            around = Surroundings(StatCache(self.cache), self.clock(), progress)
+            place = self.storage.local_path(STORE_DOCUMENT)
+            root = "" if place is None else str(place.parent.resolve())
+            around = Surroundings(StatCache(self.cache), self.clock(), progress, root)
             content = make()
             opened.callback(content.close)
             digest = content.digest(around)

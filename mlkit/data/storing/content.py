@@ -23,11 +23,13 @@ class Surroundings:
         stats: What is remembered of local files.
         began: When the commit began, in nanoseconds since 1970, UTC.
         progress: Shows how far it is.
+        store: Where the store is on the local disk, if it is there.
     """
 
     stats: StatCache
     began: int
     progress: Progress
+    store: str = ""
 
 
 @frozen

@@ -32,6 +32,11 @@ def content_of(
         MissingExtra: The driver of the URL isn't installed.
         StorageFault: The storage of the URL failed.
     """
+    if demands is not None and not isinstance(demands, Demands):
+        raise InvalidInput(
+            f"{type(demands).__name__} is nothing that data can be held against",
+            hint="Give an mlkit.Expectations, such as Expectations.infer(version)",
+        )
     what = given(data, storage_options)
     if isinstance(what, TableStream):
         return TableContent(what, demands)

@@ -10,6 +10,7 @@ from mlkit.data.sources.references import list_sources
 from mlkit.data.storing.content import Described, Listing, Surroundings
 from mlkit.data.storing.file_intake import take_files
 from mlkit.data.storing.folder import files_of, single_file
+from mlkit.errors import InvalidInput
 from mlkit.objects.intake import Intake
 from mlkit.objects.manifest import FileEntry, Manifest
 from mlkit.objects.pack_writer import PackWriter
@@ -40,6 +41,12 @@ class FilesContent:
 
     def digest(self, around: Surroundings) -> str | None:
         """Give the digest of files of which none has changed since they were stored."""
+        if around.store.startswith(f"{self._root}/"):  # what the store holds is no part of it
+            self._files = self._files.without(around.store[len(self._root) + 1 :])
+        if not len(self._files):
+            raise InvalidInput(
+                f"The folder {self._root!r} holds no file", hint="A version needs one at least"
+            )
         self._compared = around.stats.compare(self._root, self._files)
         return self._compared.digest or None
 

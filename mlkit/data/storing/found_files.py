@@ -81,6 +81,14 @@ class FoundFiles:
         for column, value in zip(self._columns.values(), state, strict=True):
             column.append(value)
 
+    def without(self, folder: str) -> "FoundFiles":
+        """Give the files that aren't below a folder, in their order."""
+        found = FoundFiles(self.root)
+        for file in self:
+            if not file.path.startswith(f"{folder}/"):
+                found.add(file.path, file.state)
+        return found
+
     def sorted(self) -> "FoundFiles":
         """Give the same files, sorted by path."""
         order = sorted(range(len(self)), key=self.paths.__getitem__)

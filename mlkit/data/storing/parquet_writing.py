@@ -17,9 +17,9 @@ from mlkit.errors import InvalidInput
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_LEAST = 64 << 10
+_LEAST = 16 << 10
 _MOST = 1 << 20
-_PAGES = 8
+_PAGES = 4
 _SAMPLE = 1 << 13
 _PAGE = {"min_chunk_size": 64 << 10, "max_chunk_size": 256 << 10, "norm_level": 0}
 
@@ -143,6 +143,8 @@ class PageSink(io.RawIOBase):
         self._pieces.clear()
 
     def _send(self) -> None:
-        if self._pieces and self._take is not None:
-            self._take(b"".join(self._pieces))
-        self._pieces, self._size = [], 0
+        take, pieces = self._take, self._pieces
+        self._take, self._pieces, self._size = None, [], 0  # nothing goes on after an error
+        if pieces and take is not None:
+            take(b"".join(pieces))
+        self._take = take

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from mlkit.data.profiles.value_hashes import hash_bytes
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -17,6 +19,7 @@ _LEAST = 1 << 16
 _MOST = 1 << 19
 _BYTES = 32 << 20
 _MIXED = 6
+_LETTERS = 16
 _SAMPLE = 1 << 13
 _FACTOR = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: Knuth, TAOCP 3, 6.4
 
@@ -79,19 +82,25 @@ def _telling(sample: "pa.Table") -> list[int]:
         for number, column in enumerate(sample.combine_chunks().columns)
         if (words := _words(column.chunk(0))) is not None
     ]
-    for number, words in simple:
-        if _hardly_repeats(words):
+    unlike = [(number, words) for number, words in simple if _hardly_repeats(words)]
+    for number, words in unlike:
+        if not _counts_rows(words):
             return [number]
-    return [number for number, _ in simple[:_MIXED]]
+    return [number for number, _ in unlike[:1] or simple[:_MIXED]]
 
 
 def _hardly_repeats(words: "pa.Array") -> bool:
-    """Tell whether values differ, and don't just count rows, which all get another number."""
+    import pyarrow.compute as pc
+
+    return bool(pc.count_distinct(words).as_py() * 4 > len(words))
+
+
+def _counts_rows(words: "pa.Array") -> bool:
+    """Tell whether values rise by equal steps: most get another number where rows come or go."""
     import pyarrow.compute as pc
 
     steps = pc.subtract(words[1:], words[:-1])
-    few = min(pc.count_distinct(words).as_py(), pc.count_distinct(steps).as_py())
-    return bool(few * 4 > len(words))
+    return bool(pc.count_distinct(steps).as_py() * 4 <= len(words))
 
 
 def _end(
@@ -151,7 +160,8 @@ def _words(array: "pa.Array") -> "pa.Array | None":
     if types.is_dictionary(kind):
         return None
     if types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind):
-        words = pc.binary_length(array)
+        start = pc.binary_slice(pc.fill_null(array, "").cast(pa.large_binary()), 0, _LETTERS)
+        words = hash_bytes(start.cast(pa.large_binary()))
     elif types.is_primitive(kind) and kind.bit_width in {16, 32, 64} and not types.is_null(kind):
         words = array.view(getattr(pa, f"uint{kind.bit_width}")())
     else:

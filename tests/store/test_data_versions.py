@@ -1,0 +1,91 @@
+"""Versions of data through the store: what people do with them from day to day."""
+
+import pytest
+
+import mlkit
+from mlkit.errors import InvalidInput
+
+
+@pytest.fixture
+def store(tmp_path):
+    return mlkit.Store(tmp_path / "store")
+
+
+def tree(folder):
+    return sorted(str(place.relative_to(folder)) for place in folder.rglob("*") if place.is_file())
+
+
+def test_a_clean_checkout_holds_just_the_version_whatever_was_there(store, tmp_path):
+    with store.new_dataset("images") as folder:
+        (folder / "cats").mkdir()
+        (folder / "cats" / "tom.png").write_bytes(b"tom")
+        (folder / "a.txt").write_text("a")
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere.txt"
+    elsewhere.write_text("mine")
+    for path in ("a.txt", "old/deep/b.txt", "cats/felix.png"):
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        (out / path).write_text("old")
+    (out / "link.txt").symlink_to(elsewhere)
+    (out / "links").symlink_to(tmp_path)
+    version = store.dataset("images")
+    version.checkout(out)
+    assert len(tree(out)) > 2
+    version.checkout(out, clean=True)
+    assert tree(out) == ["a.txt", "cats/tom.png"]
+    assert sorted(place.name for place in out.iterdir()) == ["a.txt", "cats"]
+    assert elsewhere.read_text() == "mine"
+
+
+@pytest.mark.parametrize("folder", ["", None, 5])
+def test_a_checkout_to_nowhere_is_refused(store, folder):
+    version = store.log_dataset("t", {"a": [1]})
+    with pytest.raises(InvalidInput, match="is no folder"):
+        version.checkout(folder)
+
+
+def test_a_folder_that_holds_the_store_is_versioned_without_it(tmp_path):
+    store = mlkit.Store(tmp_path / "project" / ".mlkit")
+    with pytest.raises(InvalidInput, match="holds no file"):
+        store.log_dataset("project", tmp_path / "project")
+    (tmp_path / "project" / "a.txt").write_text("a")
+    first = store.log_dataset("project", tmp_path / "project")
+    assert [entry.path for entry in first.files()] == ["a.txt"]
+    assert store.log_dataset("project", tmp_path / "project") == first
+
+
+def test_what_a_version_was_taken_from_is_its_input(store):
+    flights = store.log_dataset("flights", {"id": list(range(100))})
+    parts = flights.split({"train": 0.8, "test": 0.2}, by="id")
+    train = store.log_dataset("train", parts["train"])
+    copy = store.log_dataset("copy", flights)
+    for version in (train, copy):
+        assert [link["ref"] for link in version.inputs] == ["flights:1"]
+    assert [child.ref for child in flights.children()] == ["copy:1", "train:1"]
+    with store.start_run("taking") as run:
+        used = run.use_dataset(flights)
+        made = run.log_dataset("test", used.split({"a": 0.5, "b": 0.5})["a"])
+    assert [link["ref"] for link in made.inputs] == ["flights:1"]
+
+
+def test_what_is_said_of_a_content_that_is_there_already_is_kept(store):
+    first = store.log_dataset("t", {"a": [1]}, description="first")
+    again = store.log_dataset("t", {"a": [1]}, description="second")
+    store.log_dataset("t", {"a": [1]}, description="first")
+    assert again.number == first.number
+    assert again.description == "first"
+    assert [note["text"] for note in store.dataset("t").notes] == ["second"]
+
+
+def test_lineage_takes_a_version(store):
+    version = store.log_dataset("t", {"a": [1]})
+    assert store.lineage(version).nodes[0].ref == "t:1"
+
+
+def test_slips_with_expectations_and_decorators_are_told(store):
+    with pytest.raises(InvalidInput, match="nothing that data can be held against"):
+        store.log_dataset("t", {"a": [1]}, expect={"a": "int"})
+    with pytest.raises(InvalidInput, match=r"@mlkit\.dataset\('features'\)"):
+
+        @mlkit.dataset
+        def features():
+            return {"a": [1]}
