@@ -1,10 +1,13 @@
 """Filters give exactly the rows that filtering in memory gives, whatever is left unread."""
 
 import datetime as dt
+import operator
 import uuid
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -68,7 +71,9 @@ def comparisons(draw, names):
 
 
 def typed(name, operator, value):
-    """Give a comparison whose whole numbers have a type, without which pyarrow refuses some."""
+    """Give a comparison as pyarrow needs it: whole numbers with a type, and both zeros."""
+    if name == "f" and isinstance(value, list) and 0.0 in value:
+        return (name, operator, [*value, 0.0, -0.0])
     if name != "u":
         return (name, operator, value)
     make = pa.array if isinstance(value, list) else pa.scalar
@@ -172,3 +177,132 @@ def test_a_table_that_cannot_answer_is_an_error_of_the_filter():
     kept = RowFilter.of([("x", ">", 1)], pa.schema([("x", pa.int64())]))
     with pytest.raises(InvalidInput, match="can't be filtered"):
         kept.apply(pa.table({"y": [1]}))
+
+
+def found(array, *comparison):
+    """Give the values of a column that a filter keeps."""
+    table = pa.table({"x": array})
+    return RowFilter.of([("x", *comparison)], table.schema).apply(table)["x"].to_pylist()
+
+
+def kept_rows(array, *comparison):
+    """Give the numbers of the rows that a filter keeps."""
+    table = pa.table({"x": array, "row": range(len(array))})
+    return RowFilter.of([("x", *comparison)], table.schema).apply(table)["row"].to_pylist()
+
+
+NANOSECONDS = pa.array([1, 500, 1000, None])
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("ns"), pa.timestamp("ns", "Asia/Tokyo")])
+@pytest.mark.parametrize("library", ["pandas", "numpy", "arrow"])
+def test_moments_are_compared_by_their_nanoseconds(kind, library):
+    column = NANOSECONDS.cast(kind)
+    if library == "numpy" and kind.tz:
+        pytest.skip("numpy has no zones")
+    make = {
+        "pandas": lambda ticks: pd.Timestamp(ticks, tz=kind.tz),
+        "numpy": lambda ticks: np.datetime64(ticks, "ns"),
+        "arrow": lambda ticks: pa.scalar(ticks, kind),
+    }[library]
+    assert kept_rows(column, "<=", make(500)) == [0, 1]
+    assert kept_rows(column, "<", make(500)) == [0]
+    assert kept_rows(column, ">", make(500)) == [2]
+    assert kept_rows(column, ">=", make(501)) == [2]
+    assert kept_rows(column, "==", make(500)) == [1]
+    assert kept_rows(column, "!=", make(500)) == [0, 2]
+    assert kept_rows(column, "in", [make(1), make(1000), make(2), None]) == [0, 2, 3]
+    assert kept_rows(column, "not in", [make(1)]) == [1, 2, 3]
+
+
+def test_spans_and_times_of_day_are_compared_by_their_nanoseconds():
+    spans = NANOSECONDS.cast(pa.duration("ns"))
+    for span in (pd.Timedelta(500, "ns"), np.timedelta64(500, "ns"), pa.scalar(500, spans.type)):
+        assert kept_rows(spans, "<=", span) == [0, 1]
+        assert kept_rows(spans, "in", [span]) == [1]
+    times = NANOSECONDS.cast(pa.time64("ns"))
+    assert kept_rows(times, ">=", pa.scalar(500, times.type)) == [1, 2]
+    assert kept_rows(times, "in", [dt.time(0, 0, 0, 1)]) == [2]
+
+
+def test_a_column_of_coarser_times_lies_on_the_right_side_of_finer_ones():
+    column = pa.array([0, 1, 2], pa.timestamp("s"))
+    assert kept_rows(column, ">", pd.Timestamp(999_999_999)) == [1, 2]
+    assert kept_rows(column, "==", pd.Timestamp(999_999_999)) == []
+    assert kept_rows(column, "!=", pd.Timestamp(999_999_999)) == [0, 1, 2]
+    days = pa.array([0, 1], pa.date32())
+    assert kept_rows(days, "<", pd.Timestamp("1970-01-01 12:00").to_pydatetime()) == [0]
+    assert kept_rows(column, ">=", dt.date(1970, 1, 1)) == [0, 1, 2]
+    far = pa.array([2**40], pa.timestamp("s"))
+    assert kept_rows(far, ">", pd.Timestamp(1)) == [0]
+    assert kept_rows(column, "<", np.datetime64("NaT")) == []
+    assert kept_rows(pa.array([0, None], pa.timestamp("s")), "in", [pd.NaT]) == [1]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.string(),
+        pa.dictionary(pa.int8(), pa.string()),
+        pa.int64(),
+        pa.bool_(),
+        pa.date32(),
+        pa.float16(),
+        pa.decimal64(4, 1),
+        pa.binary(),
+        pa.time32("s"),
+        pa.duration("ms"),
+    ],
+)
+def test_null_and_nothing_are_looked_for_in_every_type(kind):
+    column = pa.nulls(2, kind)
+    assert kept_rows(column, "in", [None]) == [0, 1]
+    assert kept_rows(column, "not in", [None]) == []
+    assert kept_rows(column, "in", []) == []
+    assert kept_rows(column, "not in", []) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([0.5, 1.5, 2.5], pa.float16()),
+        ([Decimal("0.5"), Decimal("1.5"), Decimal("2.5")], pa.decimal32(4, 1)),
+        ([Decimal("0.5"), Decimal("1.5"), Decimal("2.5")], pa.decimal64(12, 1)),
+    ],
+)
+def test_short_numbers_are_compared_as_long_ones(values, kind):
+    column = pa.array(values, kind)
+    assert kept_rows(column, ">", 1) == [1, 2]
+    assert kept_rows(column, "<=", values[1]) == [0, 1]
+    assert kept_rows(column, "==", values[2]) == [2]
+    assert kept_rows(column, "in", [values[0], values[2]]) == [0, 2]
+    assert kept_rows(column, "not in", [values[0]]) == [1, 2]
+
+
+def test_both_zeros_are_one_value():
+    column = pa.array([0.0, -0.0, 1.0, None])
+    for zero in (0, 0.0, -0.0):
+        assert kept_rows(column, "==", zero) == kept_rows(column, "in", [zero]) == [0, 1]
+        assert kept_rows(column, "not in", [zero]) == [2, 3]
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.uint64(), pa.int8()])
+@given(data=st.data())
+def test_whole_numbers_are_compared_exactly_with_every_number(kind, data):
+    top = {pa.int64(): 2**63 - 1, pa.uint64(): 2**64 - 1, pa.int8(): 127}[kind]
+    low = 0 if kind == pa.uint64() else -top - 1
+    column = [low, 0, 1, min(2**53 + 1, top), top - 1, top, None]
+    bound = data.draw(
+        st.one_of(
+            st.floats(),
+            st.integers(-(2**65), 2**65),
+            st.sampled_from([2.0**63, 2.0**64, float(2**53), 0.5, -0.5, -1, *column[:-1]]),
+        )
+    )
+    tests = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le}
+    tests |= {">": operator.gt, ">=": operator.ge}
+    for sign, test in tests.items():
+        wanted = [value for value in column if value is not None and test(value, bound)]
+        assert found(pa.array(column, kind), sign, bound) == wanted
+    wanted = [value for value in column if value is not None and value == bound]
+    assert found(pa.array(column, kind), "in", [bound]) == wanted

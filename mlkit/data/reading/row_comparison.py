@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from mlkit.data.reading.value_place import counted, is_missing
 from mlkit.errors import InvalidInput
 from mlkit.tables.chunks import leaves_of
 
@@ -26,10 +27,12 @@ class Comparison:
 
     Attributes:
         column: The column.
-        operator: One of `OPERATORS`.
+        operator: One of `OPERATORS`; another one than the user wrote, where that says the same
+            by a value that the column can have.
         value: What the user wrote.
         known: The same as Arrow's scalar, or as an array where there are several.
-        kind: The type of the column's values.
+        kind: The type that the column's values are compared as.
+        is_cast: Whether they must be cast to it, as Arrow can't compare their own type.
     """
 
     column: str
@@ -37,6 +40,7 @@ class Comparison:
     value: Any
     known: Any = field(repr=False)
     kind: "pa.DataType" = field(repr=False)
+    is_cast: bool = field(default=False, repr=False)
 
     @classmethod
     def of(cls, column: str, operator: str, value: Any, kind: "pa.DataType") -> "Comparison":
@@ -66,18 +70,28 @@ class Comparison:
                 f"Column {column!r} is compared with None, which holds of no row",
                 hint=f"Write ({column!r}, 'in', [None]) for the rows in which it is null",
             )
-        listed = [_plain(item, plain) for item in (value if operator in _MANY else [value])]
+        listed = list(value) if operator in _MANY else [value]
         try:
-            try:
-                known = pa.array(listed)
-            except OverflowError:  # a whole number that only an unsigned column can have
-                known = pa.array(listed, plain)
+            exact = counted(operator, listed, plain)
+            if exact is not None:
+                return cls(column, exact[0], value, exact[1], plain)
+            known = _array([_plain(item, plain) for item in listed], plain)
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             raise InvalidInput(
                 f"Column {column!r} can't be compared with {value!r}: {error}"
             ) from error
-        known = _fitted(known, plain)
-        return cls(column, operator, value, known if operator in _MANY else known[0], plain)
+        wide = _wide(plain)
+        known = _fitted(known, wide)
+        if operator in _MANY and types.is_floating(known.type):
+            known = _both_zeros(known)
+        return cls(
+            column,
+            operator,
+            value,
+            known if operator in _MANY else known[0],
+            wide,
+            is_cast=wide != plain,
+        )
 
     @property
     def expression(self) -> "pc.Expression":
@@ -85,6 +99,8 @@ class Comparison:
         import pyarrow.compute as pc
 
         column = pc.field(self.column)
+        if self.is_cast:
+            column = column.cast(self.kind)
         if self.operator == "in":
             return column.isin(self.known)
         if self.operator == "not in":
@@ -169,6 +185,36 @@ def _compare(operator: str, bounds: "pa.Array", value: "pa.Scalar") -> "pa.Array
     return getattr(pc, _COMPUTE[operator])(bounds, value)
 
 
+def _wide(kind: "pa.DataType") -> "pa.DataType":
+    """Give the type that values are compared as, where Arrow can't compare their own."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_decimal32(kind) or types.is_decimal64(kind):
+        return pa.decimal128(kind.precision, kind.scale)
+    return pa.float32() if types.is_float16(kind) else kind
+
+
+def _array(values: list[Any], kind: "pa.DataType") -> "pa.Array":
+    import pyarrow as pa
+
+    listed = [None if is_missing(value) else _plain(value, kind) for value in values]
+    try:
+        return pa.array(listed)
+    except OverflowError:  # a whole number beyond 64 bits
+        return pa.array(listed, kind)
+
+
+def _both_zeros(known: "pa.Array") -> "pa.Array":
+    """Give floats with both zeros where one is among them: Arrow's `is_in` tells them apart."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pc.any(pc.equal(known, 0.0)).as_py():
+        return known
+    return pa.concat_arrays([known, pa.array([0.0, -0.0], known.type)])
+
+
 def _plain(value: Any, kind: "pa.DataType") -> Any:
     """Give a value as Arrow takes it: whole numbers as decimals where the column has those."""
     from pyarrow import types
@@ -185,7 +231,9 @@ def _fitted(known: Any, kind: "pa.DataType") -> Any:
     import pyarrow as pa
     from pyarrow import types
 
-    fits = types.is_null(known.type) or (
+    if types.is_null(known.type):
+        return pa.nulls(len(known), kind)
+    fits = (
         types.is_temporal(known.type) == types.is_temporal(kind)
         and types.is_floating(known.type) <= types.is_floating(kind)
         and (types.is_string(known.type) or types.is_large_string(known.type))
