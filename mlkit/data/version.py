@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from attrs import field, frozen
 
 from mlkit._core import shapes
-from mlkit._core.clock import parse_iso
-from mlkit._core.hashing import hex_of
 from mlkit._core.names import near
 from mlkit.data.comparing.diff import DatasetDiff, diff
 from mlkit.data.comparing.split import Shares, Splits, split
@@ -23,6 +21,7 @@ from mlkit.data.reading.table_reading import TableReader
 from mlkit.data.relations import Related, Relations
 from mlkit.data.sources.references import check_source
 from mlkit.data.storing.stat_cache import StatCache
+from mlkit.data.version_document import version_fields
 from mlkit.display.formats import show_bytes, show_time
 from mlkit.errors import Corrupt, InvalidInput, NotFound
 from mlkit.objects.manifest import FileEntry, Manifest
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-_KINDS = ("table", "folder", "file", "reference")
-_COLUMN = ("name", "type", "digest")
 _ROWS = 1 << 16
 _DIGEST = len("sha256:") + 8
 
@@ -60,6 +57,8 @@ class DatasetVersion(Remarked, Related):
         description: What its maker said of it.
         user: Who made it.
         url: Of a reference, the URL that was recorded.
+        demanded: What was found when it was held against what was expected of it, such as `ok`,
+            `rows`, `expectations` (their number) and `digest`; None where nothing was.
     """
 
     name: str
@@ -76,6 +75,7 @@ class DatasetVersion(Remarked, Related):
     description: str = ""
     user: str = ""
     url: str | None = None
+    demanded: Mapping[str, Any] | None = field(default=None, repr=False)
     _manifest: tuple[str, ...] = field(default=(), repr=False)
     _starts: tuple[str, ...] = field(default=(), repr=False)
     _schema: str = field(default="", repr=False)
@@ -107,7 +107,7 @@ class DatasetVersion(Remarked, Related):
             Corrupt: A field is missing or of another kind than it must be.
         """
         try:
-            fields = _fields(document)
+            fields = version_fields(document)
             about = None if remarks is None else remarks(fields["number"], fields["digest"])
             return cls(name=name, **fields, reader=reader, remarks=about, relations=relations)
         except (shapes.Misshapen, InvalidInput) as error:
@@ -398,37 +398,3 @@ class _Bytes:
 
     def whole(self, entries: Sequence[FileEntry]) -> Iterator[bytes]:
         return self.reader.whole(entries)
-
-
-def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the fields of a version, each of the type that it must have."""
-    kind = shapes.required(document, "content", str)
-    if kind not in _KINDS:
-        raise shapes.Misshapen(f"{kind!r} is no kind of a dataset")
-    is_table = kind == "table"
-    listed = shapes.items(document, "columns", dict) if is_table else ()
-    columns = [tuple(shapes.required(c, key, str) for key in _COLUMN) for c in listed]
-    fields: dict[str, Any] = {
-        "number": shapes.required(document, "number", int),
-        "digest": shapes.required(document, "digest", str),
-        "kind": kind,
-        "size": shapes.required(document, "size", int),
-        "created_at": parse_iso(shapes.required(document, "created_at", str)),
-        "rows": shapes.required(document, "rows", int) if is_table else None,
-        "columns": {column[0]: column[2] for column in columns},
-        "types": {column[0]: column[1] for column in columns},
-        "inputs": shapes.items(document, "inputs", object) if document.get("inputs") else (),
-        "manifest": shapes.items(document, "manifest", str),
-        "starts": shapes.items(document, "starts", str) if document.get("starts") else (),
-        "schema": shapes.required(document, "schema", str) if is_table else "",
-        "run_id": shapes.optional(document, "run_id", str),
-        "description": shapes.optional(document, "description", str) or "",
-        "user": shapes.optional(document, "user", str) or "",
-        "url": shapes.optional(document, "url", str),
-        "made_with": shapes.mapping(document, "tags", str) if document.get("tags") else {},
-    }
-    for digest in (fields["digest"], *fields["manifest"]):
-        hex_of(digest)
-    if fields["starts"] and len(fields["starts"]) != len(fields["manifest"]):
-        raise shapes.Misshapen("'starts' doesn't name a path for each part of the manifest")
-    return fields
