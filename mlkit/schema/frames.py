@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mlkit._core.names import parse_reference
 from mlkit.errors import InvalidInput, InvalidName
+from mlkit.schema.exact_types import are_integers, exact_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -156,12 +157,35 @@ def to_column(values: Any, name: str) -> "pa.Array | pa.ChunkedArray":
         )
     if _is(values, "numpy", "ndarray"):
         values = _native(values, name)
-    from_pandas = _is(values, "pandas", "Series", "Index")
+    if _is(getattr(values, "dtype", None), "pandas", "SparseDtype"):
+        raise InvalidInput(
+            f"The column {name!r} is sparse", hint="Make it dense first: column.sparse.to_dense()"
+        )
     try:
-        array = pa.array(values, from_pandas=from_pandas)
+        array = _array(values, name)
+    except InvalidInput:
+        raise
     except (ValueError, TypeError, NotImplementedError, OverflowError) as error:
         raise _unfit(values, name, error) from error
     _check_unmixed(values, name, array.type)
+    return array
+
+
+def _array(values: Any, name: str) -> "pa.Array | pa.ChunkedArray":
+    """Give values as Arrow takes them, but whole numbers up to 64 bits, and times as they are."""
+    import pyarrow as pa
+
+    from_pandas = _is(values, "pandas", "Series", "Index")
+    try:
+        array = pa.array(values, from_pandas=from_pandas)
+    except OverflowError:
+        if not are_integers(values):
+            raise
+        return pa.array(values, pa.uint64(), from_pandas=from_pandas)
+    if isinstance(values, list | tuple) or str(getattr(values, "dtype", "")) == "object":
+        kind = exact_type(values, array.type, name)
+        if not kind.equals(array.type):
+            return pa.array(values, kind, from_pandas=from_pandas)
     return array
 
 

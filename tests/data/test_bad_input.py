@@ -31,6 +31,7 @@ def refused(datasets, data, match):
     return caught.value
 
 
+NAIVE = dt.datetime(2020, 1, 1)  # noqa: DTZ001 - without a time zone on purpose
 NESTED = functools.reduce(lambda kind, _: pa.list_(kind), range(70), pa.int64())
 
 
@@ -51,6 +52,10 @@ class TestColumns:
             ([{"odd": 1}, {"odd": "x"}], "'odd' mixes"),
             ([{"odd": {"b": 1}}, {"odd": {"b": "x"}}], "'odd'"),
             ([[1, 2], [3]], "Row 1 has 1 values"),
+            ({"odd": [2**64 - 1, -1]}, "'odd'"),
+            ({"odd": [NAIVE, NAIVE.replace(tzinfo=dt.UTC)]}, "'odd' mixes times that have a time"),
+            ([{"odd": NAIVE.replace(tzinfo=dt.UTC)}, {"odd": NAIVE}], "'odd' mixes times"),
+            ({"odd": [[{"t": NAIVE}], [{"t": NAIVE.replace(tzinfo=dt.UTC)}]]}, "'odd' mixes times"),
         ],
     )
     def test_values_without_a_common_type_name_their_column(self, datasets, data, match):
@@ -384,6 +389,8 @@ class TestJson:
             ('{"a":1,"a":2}', "was specified twice, in row 1"),
             ('{"a":1}\n[1]', "row 2 is no object"),
             ('{"a":1}\n{"a":', "in row 2"),
+            ("null\n", "row 1 is no object"),
+            ('{"a":1}\n\n \t null\n', "row 2 is no object"),
             ('{"a":1} {"a":2}', "1 lines hold 2 objects"),
             ('{\n"a":1}\n', "2 lines hold 1 objects"),
             (b'{"a":"\xff"}', "isn't UTF-8"),

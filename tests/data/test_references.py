@@ -11,7 +11,7 @@ import pytest
 from mlkit.data.sources.places import describe as _describe
 from mlkit.data.sources.references import _changed
 from mlkit.errors import Corrupt, InvalidInput, MissingExtra, NotFound, StorageFault
-from mlkit.objects.manifest import Source
+from mlkit.objects.manifest import FileEntry, Source
 
 
 @pytest.fixture
@@ -254,3 +254,24 @@ def test_a_link_in_a_folder_is_refused_and_not_left_out(datasets, tmp_path):
     with pytest.raises(InvalidInput, match=r"link.txt.* is a link"):
         datasets.reference("raw", str(folder))
     assert datasets.reference("raw", f"{folder}/a*").files()[0].path == "a.txt"
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_recorded_place_that_leads_through_several_drivers_is_never_opened(
+    datasets, there, tmp_path, monkeypatch, many
+):
+    url = f"simplecache::file://{there}/a.png"
+    source = Source(url=url, etag=None, version=None, modified=None)
+    entries = [FileEntry(f"{n}.png", 3, "", (), source) for n in range(50 if many else 1)]
+    monkeypatch.setattr(
+        "mlkit.data.storing.file_contents.list_sources", lambda *_: entries
+    )  # as who writes a store by hand
+    version = datasets.reference("images", str(there))
+    monkeypatch.setattr("fsspec.core.url_to_fs", None)  # which opening would call
+    for read in (
+        version.check,
+        lambda: version.open("0.png"),
+        lambda: version.checkout(tmp_path / "out"),
+    ):
+        with pytest.raises(Corrupt, match="leads through several drivers"):
+            read()

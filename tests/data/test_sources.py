@@ -18,7 +18,7 @@ import pytest
 from mlkit.data.sources.given import given
 from mlkit.data.sources.table_stream import TableStream
 from mlkit.data.storing.content_of import content_of
-from mlkit.errors import StorageFault
+from mlkit.errors import InvalidInput, StorageFault
 from mlkit.testing import Fault, FaultyStorage
 
 COLUMNS = {"carrier": ["UA", "AA", None], "delay": [1.5, None, -3.0], "n": [1, 2, 3]}
@@ -321,3 +321,16 @@ def test_inputs_may_be_links(datasets):
     version = datasets.log("x", TABLE, inputs=[link])
     assert json.loads(json.dumps(version.inputs)) == [link]
     assert datasets.get("x").inputs == (link,)
+
+
+def test_options_for_what_is_no_url_are_refused_and_not_ignored(datasets, tmp_path):
+    path = parquet(tmp_path)
+    for data in (TABLE, COLUMNS, str(path), path, f"file://{path}", tmp_path):
+        with pytest.raises(InvalidInput, match="storage_options= is for a URL"):
+            datasets.log("x", data, storage_options={"profile": "ml"})
+        assert datasets.log("x", data, storage_options={}).number
+
+
+def test_an_empty_path_is_refused_and_not_the_folder_where_one_is(datasets):
+    with pytest.raises(InvalidInput, match="An empty text is no path"):
+        datasets.log("x", "")

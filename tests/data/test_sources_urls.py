@@ -3,6 +3,7 @@
 import functools
 import http.server
 import shutil
+import socket
 import threading
 import uuid
 
@@ -216,6 +217,16 @@ def web(folder):
 
 @pytest.mark.loopback
 class TestWeb:
+    @pytest.mark.parametrize("name", ["t.csv", "images/a.png", "images/", "*.png"])
+    def test_a_host_that_is_down_is_a_fault_and_not_a_missing_file(self, datasets, name):
+        with socket.socket() as taken:  # which nobody answers
+            taken.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{taken.getsockname()[1]}/{name}"
+            with pytest.raises(StorageFault, match="Connect call failed"):
+                datasets.log("x", url)
+            with pytest.raises(StorageFault, match="Connect call failed"):
+                datasets.reference("x", url)
+
     @pytest.mark.parametrize("name", ["t.parquet", "t.csv", "config.json", "images/sub/b.png"])
     def test_a_file_of_the_web_is_the_same_version_as_from_the_local_disk(
         self, datasets, web, folder, name

@@ -46,20 +46,35 @@ def given(data: Any, storage_options: Mapping[str, Any] | None = None) -> Given:
         storage_options: For a URL, what its driver takes; never stored.
 
     Raises:
-        InvalidInput: It is nothing of this, or a table that can't be kept.
+        InvalidInput: It is nothing of this, or a table that can't be kept; or there are options
+            for what is no URL.
         NotFound: There is nothing at the URL.
         MissingExtra: The driver of the URL isn't installed.
         StorageFault: The storage of the URL failed.
     """
     if not isinstance(data, str | os.PathLike):
+        _check_no_options(storage_options, f"a {type(data).__name__}")
         return table_of(data)
     text = os.fspath(data)
     if not isinstance(text, str):
         raise InvalidInput(f"{text!r} is no path", hint="Decode it: os.fsdecode(path)")
+    if not text:
+        raise InvalidInput(
+            "An empty text is no path", hint="The folder in which you are is '.', if you mean it"
+        )
     protocol = protocol_of(text)
-    if protocol in _LOCAL and "::" not in text:
-        return _local(Place.at(text).path, text)
-    return _elsewhere(text, storage_options) if protocol else _local(text, text)
+    if protocol and (protocol not in _LOCAL or "::" in text):
+        return _elsewhere(text, storage_options)
+    _check_no_options(storage_options, "a place on the local disk")
+    return _local(Place.at(text).path if protocol else text, text)
+
+
+def _check_no_options(storage_options: Mapping[str, Any] | None, what: str) -> None:
+    if storage_options:
+        raise InvalidInput(
+            f"storage_options= is for a URL that a driver reads, and this is {what}",
+            hint="Leave it out, or hand over the URL",
+        )
 
 
 def _local(path: str, text: str) -> Given:

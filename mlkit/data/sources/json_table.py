@@ -21,6 +21,7 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _NOT_OPENING = bytes(set(range(256)) - set(b"[{\n"))
 _CHANGED = re.compile(r"Column\(/?(?P<place>.*)\) changed from (?P<kinds>.*) in row (?P<row>\d+)")
+_NULL = re.compile(rb"\n[ \t\r]*n")
 _IN_ROW = re.compile(r" in row \d+$")
 
 
@@ -103,6 +104,10 @@ def _parts(rows: JsonRows, schema: "pa.Schema | None") -> Iterator["pa.Table"]:
         if not block.strip():
             continue
         lines = _lines(block, rows)
+        null = _NULL.search(b"\n" + block)
+        if null:  # which Arrow takes for an object, and of nothing else the process would end
+            row = done + sum(bool(line.strip()) for line in block[: null.start()].split(b"\n"))
+            raise rows.bad(f"row {row + 1:,} is no object")
         try:
             table = arrow_json.read_json(
                 pa.BufferReader(block),

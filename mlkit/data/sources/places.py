@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Self, TypeVar, cast
 from attrs import field, frozen
 
 from mlkit._core.masking import mask_text
-from mlkit.errors import InvalidInput, MissingExtra, MlkitError, NotFound
+from mlkit.errors import Corrupt, InvalidInput, MissingExtra, MlkitError, NotFound
 from mlkit.objects.manifest import Source, path_fault
 from mlkit.storage.drivers import EXTRAS, driver_of
 from mlkit.storage.faulting import fault
@@ -24,6 +24,7 @@ _TIMES = ("LastModified", "last_modified", "Last-Modified", "updated", "mtime", 
 _VERSIONED = frozenset({"s3", "s3a"})
 _WEB = frozenset({"http", "https"})
 _LOCAL = frozenset({"file", "local"})
+_NOT_THERE = (404, 410)  # as servers of the web say it
 _AT_ONCE = 16
 _SHOWN = 5
 _NO_VERSION = "null"  # what S3 says where it keeps none
@@ -167,6 +168,8 @@ class Place:
             found = driver.glob(path, detail=True)
         elif path.endswith("/") if web else driver.isdir(path):
             kind, base, found = "folder", path, driver.find(path, detail=True)
+            if web and not found:  # which is also said of a host that can't be reached
+                driver.ls(path)
         else:
             kind, base = "file", (path.partition("?")[0] if web else path).rpartition("/")[0]
             found = {path: driver.info(path)}
@@ -264,13 +267,29 @@ def place_of(source: Source, storage_options: Mapping[str, Any] | None) -> Place
     """Give the place of a recorded file, where its recorded version can be read if it has one.
 
     Raises:
+        Corrupt: What is recorded leads through several drivers, which mlkit never records.
         InvalidInput: Nothing knows its protocol, or an option is wrong.
         MissingExtra: The driver isn't installed.
     """
+    check_recorded(source)
     options = dict(storage_options or {})
     if keeps_versions(source):
         options.setdefault("version_aware", True)
     return Place.at(source.url, options)
+
+
+def check_recorded(source: Source) -> None:
+    """Raise where a recorded URL leads through several drivers: it may run what it likes there.
+
+    Raises:
+        Corrupt: It does.
+    """
+    if "::" in source.url:
+        raise Corrupt(
+            f"The recorded place {source.url!r} leads through several drivers, which mlkit never "
+            "records",
+            hint="Somebody else has written it; record the files anew",
+        )
 
 
 def keeps_versions(source: Source) -> bool:
@@ -301,6 +320,10 @@ def size_of(info: Mapping[str, Any]) -> int:
 
 def _fault(error: Exception, url: str) -> MlkitError:
     folder, _, name = url.rpartition("/")
+    if protocol_of(url) in _WEB and isinstance(error, FileNotFoundError):
+        cause = error.__cause__  # for the driver says of every fault that there is nothing
+        if isinstance(cause, Exception) and getattr(cause, "status", None) not in _NOT_THERE:
+            error = cause
     return fault(error, folder, name, writing=False)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby, takewhile
 from typing import Any, BinaryIO
 
-from mlkit.data.sources.places import Place, keeps_versions, place_of, shortened
+from mlkit.data.sources.places import Place, check_recorded, keeps_versions, place_of, shortened
 from mlkit.errors import Corrupt, InvalidInput, NotFound
 from mlkit.objects.manifest import FileEntry, Source
 from mlkit.storage.parallel import each
@@ -66,6 +66,8 @@ def check_source(entries: Iterable[FileEntry], storage_options: Mapping[str, Any
         StorageFault: The storage failed.
     """
     recorded = [(entry, entry.source) for entry in entries if entry.source is not None]
+    for _, source in recorded:
+        check_recorded(source)
     wrong = []
     for _, group in groupby(recorded, key=lambda pair: pair[1].url.split("/")[:3]):
         wrong += _wrong(list(group), storage_options)
