@@ -1,7 +1,8 @@
 """`mlkit://flights:3/part.parquet`: versions of datasets as a filesystem of fsspec.
 
-So pandas, polars, pyarrow, DuckDB and whatever else takes an fsspec URL read versions in place,
-every byte checked against its digest.
+So pandas, pyarrow and whatever else takes an fsspec URL read versions in place, every byte checked
+against its digest. DuckDB does once the filesystem is registered there; polars, which has its own
+drivers, takes a file that was opened.
 """
 
 import errno
@@ -9,7 +10,7 @@ import io
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
-from fsspec.spec import AbstractFileSystem
+from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
 from mlkit.errors import InvalidName, NotFound, ReadOnly
 from mlkit.integrations.file_tree import FileTree, Node
@@ -152,19 +153,29 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
         self,
         path: str,
         mode: str = "rb",
-        block_size: int | None = None,  # noqa: ARG002 - as fsspec declares it; chunks have their sizes
+        block_size: int | None = None,
         autocommit: bool = True,  # noqa: ARG002, FBT001, FBT002 - as fsspec declares it
-        cache_options: dict[str, Any] | None = None,  # noqa: ARG002 - as fsspec declares it
+        cache_options: dict[str, Any] | None = None,
+        cache_type: str | None = None,
         **_: Any,
-    ) -> BinaryIO:
-        """Open a file; that of a version with one file by the reference alone, too."""
+    ) -> "BinaryIO | _CachedFile":
+        """Open a file; that of a version with one file by the reference alone, too.
+
+        Who names a `cache_type` has the file read through that cache of fsspec, as `blockcache::`
+        does.
+        """
         if mode != "rb":
             self._refuse(path)
         reference, tree, node = self._node(path)
         inner = node.path or tree.only()
         if inner is None or (node.size is None and node.path):
             raise IsADirectoryError(errno.EISDIR, "It is a folder", path)
-        return self._versions[reference][0].open(inner)
+        file = self._versions[reference][0].open(inner)
+        if cache_type is None:
+            return file
+        return _CachedFile(
+            self, path, file, block_size=block_size, cache_type=cache_type, options=cache_options
+        )
 
     def _node(self, path: str) -> tuple[str, FileTree, Node]:
         """Give the reference of a path, and what it means in the version's tree."""
@@ -192,6 +203,38 @@ class DatasetFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     mkdir = makedirs = rmdir = rm_file = _rm = rm = touch = pipe_file = put_file = cp_file = _refuse
     mv = copy = put = pipe = write_text = _refuse
+
+
+class _CachedFile(AbstractBufferedFile):  # type: ignore[misc]
+    """A file that is read through a cache of fsspec."""
+
+    def __init__(
+        self,
+        fs: DatasetFileSystem,
+        path: str,
+        file: BinaryIO,
+        *,
+        block_size: int | None,
+        cache_type: str,
+        options: dict[str, Any] | None,
+    ) -> None:
+        self._file = file
+        super().__init__(
+            fs,
+            path,
+            block_size=block_size or self.DEFAULT_BLOCK_SIZE,
+            cache_type=cache_type,
+            cache_options=options,
+            size=file.seek(0, io.SEEK_END),
+        )
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        self._file.seek(start)
+        return self._file.read(end - start)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _reopened(

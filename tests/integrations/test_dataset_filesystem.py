@@ -1,5 +1,6 @@
 """`mlkit://`: tools that know fsspec read versions in place, and change nothing."""
 
+import gc
 import multiprocessing
 import pickle
 
@@ -132,6 +133,30 @@ def test_ranges_are_read_alone(fs):
     assert fs.cat_ranges(["files/c.csv"] * 2, [0, 3], [3, 9]) == [whole[:3], whole[3:9]]
     assert fs.head("files/c.csv", 3) == whole[:3]
     assert fs.tail("files/c.csv", 3) == whole[-3:]
+
+
+def test_blocks_are_read_by_what_asks_a_file_for_its_size(fs):
+    whole = fs.cat_file("files/c.csv")
+    assert fs.open("files/c.csv").size == len(whole)
+    assert fs.read_block("files/c.csv", 2, 4) == whole[2:6]
+    assert fs.read_block("files/c.csv", 0, None) == whole
+    assert fs.read_block("files/c.csv", 5, 10, delimiter=b"\n").endswith(b"\n")
+
+
+# fsspec leaves the file in which it keeps blocks to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("cache", ["blockcache", "simplecache", "filecache"])
+def test_caches_of_fsspec_read_files_through(store, tmp_path, cache):
+    options = {"mlkit": {"store": store.url}, cache: {"cache_storage": str(tmp_path / cache)}}
+    whole = fsspec.filesystem("mlkit", store=store).cat_file("files/p.parquet")
+    for _ in range(2):
+        with fsspec.open(f"{cache}::mlkit://files:1/p.parquet", **options) as file:
+            file.seek(10)
+            assert file.read(20) == whole[10:30]
+            file.seek(0)
+            assert file.read() == whole
+        del file
+    gc.collect()
 
 
 def test_files_are_copied_out(fs, tmp_path):

@@ -42,6 +42,11 @@ class ChunkedFile(io.RawIOBase):
         self._process = os.getpid()
         self._parents: list[Generator[bytes, None, None]] = []
 
+    @property
+    def size(self) -> int:
+        """The bytes of the file."""
+        return self._starts[-1]
+
     def readable(self) -> bool:
         """Tell that it can be read."""
         return True
@@ -139,3 +144,18 @@ class ChunkedFile(io.RawIOBase):
         if self._ahead is not None and self._process == os.getpid():
             self._ahead.close()
             self._ahead = None
+
+
+class BufferedFile(io.BufferedReader):
+    """A file whose bytes lie in chunks, small reads of which are taken out of a buffer.
+
+    Args:
+        file: The file.
+
+    Attributes:
+        size: The bytes of the file, which fsspec asks for.
+    """
+
+    def __init__(self, file: ChunkedFile) -> None:
+        super().__init__(file, BUFFER)
+        self.size = file.size

@@ -1,13 +1,12 @@
 """The bytes of a version's files, checked as they are read."""
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from attrs import field, frozen
 
-from mlkit.data.reading.chunked_file import BUFFER, ChunkedFile
+from mlkit.data.reading.chunked_file import BufferedFile, ChunkedFile
 from mlkit.data.reading.table_reading import TableReader
 from mlkit.data.sources.references import check_source, open_source
 from mlkit.objects.blobs import Blobs
@@ -57,7 +56,7 @@ class FileReader:
         if entry.source is not None:
             check_source([entry], storage_options)
             return open_source(entry.source, storage_options)
-        return io.BufferedReader(self.open_raw(entry), BUFFER)
+        return BufferedFile(self.open_raw(entry))
 
     def open_raw(self, entry: FileEntry) -> ChunkedFile:
         """Open a file that was copied, for a caller who reads in pieces of their own choice."""
