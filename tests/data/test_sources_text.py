@@ -17,7 +17,7 @@ from mlkit.errors import InvalidInput
 
 PLAIN = ["", "1", "0", "-7", "2.5", "1e3", "true", "False", "NA", "nan", "x", "x\ny", 'q"q', "a,b"]
 TIMES = ["2020-01-01", "2020-01-01 10:00", "2020-01-01 10:00:00.5", "1600-01-01", "10:30"]
-ODD = ["2020-01-01T00:00:00Z", "2020-01-01T00:00:00.25+02:00", "99999999999999999999", " 1 "]
+ODD = ["2020-01-01T00:00:00Z", "2020-01-01T00:00:00.25+02:00", "1e20", " 1 "]
 VALUES = st.sampled_from([*PLAIN, *TIMES, *ODD])
 IN_ONE_TEST = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -87,6 +87,61 @@ class TestCsv:
         monkeypatch.setattr(csv_table, "_BLOCKS", (64, 128))
         (tmp_path / "t.csv").write_text("a,b\n" + "1,x\n" * 50 + f'2,"{"y" * 1000}\n')
         with pytest.raises(InvalidInput, match="a quotation mark isn't closed"):
+            table(tmp_path / "t.csv")
+
+    @pytest.mark.parametrize(
+        ("values", "kind"),
+        [
+            (["18446744073709551615", "18446744073709551614"], pa.uint64()),
+            (["1"] * 100 + ["18446744073709551615", "", "NA", "007"], pa.uint64()),
+            (["9223372036854775808"] + ["0"] * 100, pa.uint64()),
+            (["18446744073709551616", "1"], pa.string()),
+            (["1"] * 100 + ["99999999999999999999"], pa.string()),
+            (["9223372036854775808", "-1"], pa.string()),
+            (["-9223372036854775809", "1"], pa.string()),
+            (["-9223372036854775808", "9223372036854775807"], pa.int64()),
+            (["99999999999999999999"] * 100 + ["2.5"], pa.float64()),
+            (["1e20", "1"], pa.float64()),
+            (["100000000000000000000.0", "1"], pa.float64()),
+            (["0xFFFFFFFFFFFFFFFF"], pa.string()),
+            (["1"] * 100 + ["0x10"], pa.string()),
+            (["0X1f"] + ["2"] * 100, pa.string()),
+        ],
+    )
+    def test_a_whole_number_is_never_another_one(self, tmp_path, values, kind):
+        rows = [*values[1:], values[0]]
+        (tmp_path / "t.csv").write_text("v,w\n" + "".join(f"{value},0xa\n" for value in rows))
+        found = table(tmp_path / "t.csv")
+        assert found.schema == pa.schema({"v": kind, "w": pa.string()})
+        if kind == pa.string():
+            assert found["v"].to_pylist() == rows
+        elif kind != pa.float64():
+            missing = {"", "NA"}
+            numbers = [None if value in missing else int(value) for value in rows]
+            assert found["v"].to_pylist() == numbers
+
+    @pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.csv.gz"])
+    @pytest.mark.parametrize("end", ["", "\n", 'b""c', ",1\n2", "\t1\n2"])
+    @pytest.mark.parametrize("width", [1, 2])
+    def test_a_file_that_ends_within_a_quoted_value_is_refused(self, tmp_path, name, end, width):
+        mark = "\t" if "tsv" in name else ","
+        first = mark.join(["a", "n"][:width]) + "\n" + mark.join(["x", "1"][:width]) + "\n"
+        text = first * 50 + mark.join(["1", ""][2 - width :]) + f'"x{end}'
+        data = text.encode()
+        (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+        with pytest.raises(InvalidInput, match="ends within a value"):
+            table(tmp_path / name)
+
+    def test_a_quotation_mark_within_a_value_opens_none(self, tmp_path):
+        (tmp_path / "t.csv").write_text('a,b\n5" pipe,"x\ny"\n')
+        assert table(tmp_path / "t.csv").to_pylist() == [{"a": '5" pipe', "b": "x\ny"}]
+
+    def test_names_that_are_longer_than_a_block_are_no_empty_file(self, tmp_path, monkeypatch):
+        name = "a" * 1000
+        (tmp_path / "t.csv").write_text(f"{name}\n1\n")
+        assert table(tmp_path / "t.csv").to_pydict() == {name: [1]}
+        monkeypatch.setattr(csv_table, "_BLOCKS", (64, 128))
+        with pytest.raises(InvalidInput, match="a row is longer"):
             table(tmp_path / "t.csv")
 
     def test_tabs_part_the_values_of_a_tsv_file(self, tmp_path):

@@ -1,26 +1,22 @@
 """CSV as a table: every column has one type, found in the whole file before it is read."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
+from mlkit.data.sources.csv_file import CsvFile, Types
+from mlkit.data.sources.csv_numbers import large_columns, whole_types
 from mlkit.data.sources.table_stream import TableStream, kept_schema
 from mlkit.errors import InvalidInput
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyarrow import csv
-
-Types = Mapping[str, "pa.DataType"]
 
 _BLOCKS = (1 << 20, 8 << 20, 64 << 20)
 """How much of a file is read at once; a row must lie within, so larger ones are tried too. Arrow
 has about thirty of them in memory."""
 
 _TOO_LONG = "straddl"  # what Arrow says of a row that is longer than a block
+_EMPTY = "Empty CSV"  # what it says of a first row that is, too
 _READ_IT = "Read it with pandas or polars, which take many options, and hand over the frame"
 
 
@@ -29,6 +25,8 @@ def csv_table(path: Path, shown: str, delimiter: str, compression: str | None) -
 
     The types are those that Arrow finds when it reads the file whole: of integers, booleans,
     dates, times, timestamps, floats and texts the first that all values of the column fit into.
+    But where all of them are whole numbers, they become none that differ from what is written:
+    those of 64 bits have no sign where that is enough, and larger or hexadecimal ones are texts.
 
     Args:
         path: The file; its first row has the names.
@@ -37,53 +35,24 @@ def csv_table(path: Path, shown: str, delimiter: str, compression: str | None) -
         compression: How it is compressed, as Arrow names it; None where it isn't.
 
     Raises:
-        InvalidInput: A row has too many values or too few, a text is no UTF-8, or a column can't
-            be kept.
+        InvalidInput: A row has too many values or too few, a text is no UTF-8, the last value is
+            cut, or a column can't be kept.
     """
     import pyarrow as pa
 
     for size in _BLOCKS:
-        file = _CsvFile(path, delimiter, compression, size)
+        file = CsvFile(path, delimiter, compression, size)
         try:
             types = _types(file, shown)
             break
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-            if _TOO_LONG not in str(error) or size == _BLOCKS[-1]:
-                raise _unreadable(error, shown) from error
+            too_long = _is_too_long(error, file)
+            if not too_long or size == _BLOCKS[-1]:
+                raise _unreadable(error, shown, too_long=too_long) from error
     return TableStream.of_batches(pa.schema(types), file.batches(types), what=shown)
 
 
-@frozen
-class _CsvFile:
-    """A CSV file that is read several times, in blocks of one size."""
-
-    path: Path
-    delimiter: str
-    compression: str | None
-    block: int
-
-    @contextmanager
-    def opened(self, types: Types, *, check: bool = True) -> Iterator["csv.CSVStreamingReader"]:
-        import pyarrow as pa
-        from pyarrow import csv
-
-        with (
-            pa.input_stream(str(self.path), compression=self.compression) as source,
-            csv.open_csv(
-                source,
-                read_options=csv.ReadOptions(block_size=self.block),
-                parse_options=csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
-                convert_options=csv.ConvertOptions(column_types=types, check_utf8=check),
-            ) as reader,
-        ):
-            yield reader
-
-    def batches(self, types: Types, *, check: bool = True) -> Iterator["pa.RecordBatch"]:
-        with self.opened(types, check=check) as reader:
-            yield from reader
-
-
-def _types(file: _CsvFile, shown: str) -> Types:
+def _types(file: CsvFile, shown: str) -> Types:
     """Give the type of each column.
 
     The first block says the least that each type must be. If the others fit, which is nearly always
@@ -99,18 +68,31 @@ def _types(file: _CsvFile, shown: str) -> Types:
     while True:
         _check_texts(types, shown)
         try:
-            for _ in file.batches(types):
-                pass
+            large = large_columns(file.batches(types), types)
         except pa.ArrowInvalid:
             wider = _widened(file, types, shown)
             if wider == types:  # it wasn't for the types
                 raise
             types = wider
         else:
-            return types
+            return {**types, **_exact(file, types, large, shown)}
 
 
-def _widened(file: _CsvFile, types: Types, shown: str) -> Types:
+def _exact(file: CsvFile, types: Types, large: list[str], shown: str) -> Types:
+    """Give the types that differ because of how the values are written."""
+    from pyarrow import types as kinds
+
+    hexadecimal, odd = file.signs()
+    if odd and file.is_cut(list(types)):
+        raise InvalidInput(
+            f"{shown} ends within a value: a quotation mark isn't closed",
+            hint="It may be cut: make it again, or bring a copy",
+        )
+    whole = [name for name, kind in types.items() if hexadecimal and kinds.is_integer(kind)]
+    return whole_types(file, large, whole)
+
+
+def _widened(file: CsvFile, types: Types, shown: str) -> Types:
     """Give the types, each widened as far as the file's values need it."""
     import pyarrow as pa
 
@@ -208,17 +190,23 @@ def _check_delimiter(names: list[str], shown: str) -> None:
             )
 
 
-def _unreadable(error: Exception, shown: str) -> InvalidInput:
+def _is_too_long(error: Exception, file: CsvFile) -> bool:
+    """Tell whether a larger block is all that is needed."""
+    text = str(error)
+    return _TOO_LONG in text or (_EMPTY in text and file.has_more_than_a_block())
+
+
+def _unreadable(error: Exception, shown: str, *, too_long: bool) -> InvalidInput:
     text = str(error)
     if isinstance(error, UnicodeDecodeError):
         return InvalidInput(
             f"The names of the columns of {shown} aren't UTF-8", hint="Save the file as UTF-8"
         )
-    if "Empty CSV" in text:
+    if too_long:
+        text = f"a row is longer than {_BLOCKS[-1] >> 20} MiB, or a quotation mark isn't closed"
+    elif _EMPTY in text:
         return InvalidInput(
             f"{shown} is empty, without names of columns",
             hint="A CSV file without rows has a first line with names at least",
         )
-    if _TOO_LONG in text:
-        text = f"a row is longer than {_BLOCKS[-1] >> 20} MiB, or a quotation mark isn't closed"
     return InvalidInput(f"{shown} can't be read as CSV: {text}", hint=_READ_IT)
