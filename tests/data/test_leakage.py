@@ -1,5 +1,6 @@
 """Leakage: what is in two tables at once, against what a plain definition says."""
 
+from decimal import Decimal
 from itertools import combinations
 
 import pandas as pd
@@ -121,6 +122,59 @@ def test_columns_that_one_lacks_are_told():
     assert report.left_out == ("b", "c")
     assert "Rows weren't compared by b, c" in str(report)
     assert "Rows weren&#x27;t compared by b, c" in report._repr_html_()
+
+
+NEVER_EQUAL = [
+    (pa.array([1]), pa.array(["1"])),
+    (pa.array([0.1], pa.float32()), pa.array([0.1])),
+    (pa.array([Decimal("1.0")]), pa.array([Decimal("1.00")])),
+    (pa.array([Decimal("1.5")]), pa.array([1.5])),
+    (pa.array([0], pa.date32()), pa.array([0], pa.timestamp("s"))),
+    (pa.array([0], pa.date32()), pa.array([0])),
+    (pa.array([0], pa.duration("s")), pa.array([0], pa.timestamp("s"))),
+    (pa.array([[1]]), pa.array([["1"]])),
+    (pa.array([{"a": 1}]), pa.array([{"a": "1"}])),
+]
+
+
+@pytest.mark.parametrize(("left", "right"), NEVER_EQUAL)
+def test_keys_whose_values_are_never_equal_are_refused_and_left_out_of_rows(left, right):
+    sides = [pa.table({"id": ids, "x": [1]}) for ids in (left, right)]
+    with pytest.raises(InvalidInput, match="keys: values of 'id' are never equal: 'id' is "):
+        leakage(*sides, keys="id")
+    report = leakage(*sides)
+    assert report.findings[0].columns == ("x",)
+    assert report.retyped == ("id",)
+    assert "Rows weren't compared by id, whose values are never equal" in str(report)
+    with pytest.raises(SchemaMismatch, match="values that can be equal"):
+        leakage(*(side.select(["id"]) for side in sides))
+
+
+EQUAL = [
+    (pa.array([1]), pa.array([1.0], pa.float32())),
+    (pa.array(["a"]), pa.array(["a"]).dictionary_encode()),
+    (pa.array([1], pa.timestamp("s")), pa.array([10**9], pa.timestamp("ns"))),
+    (
+        pa.array([Decimal("1.0")], pa.decimal128(4, 1)),
+        pa.array([Decimal("1.0")], pa.decimal256(9, 1)),
+    ),
+    (pa.array([[1]]), pa.array([[1.0]], pa.list_(pa.float64(), 1))),
+    (pa.array([2**64 - 1], pa.uint64()), pa.array([2**64 - 1], pa.uint64()).dictionary_encode()),
+]
+
+
+@pytest.mark.parametrize(("left", "right"), EQUAL)
+def test_keys_that_say_the_same_are_equal_whatever_their_layout(left, right):
+    sides = [pa.table({"id": ids}) for ids in (left, right)]
+    assert [finding.shared for finding in leakage(*sides, keys="id").findings] == [1, 1]
+
+
+def test_large_whole_numbers_are_not_the_negative_ones_with_their_bits():
+    large = pa.table({"id": pa.array([2**64 - 1, 2**63, 2**63 - 1], pa.uint64())})
+    small = pa.table({"id": [-1, -(2**63), 2**63 - 1]})
+    assert [finding.shared for finding in leakage(large, small, keys="id").findings] == [1, 1]
+    floats = pa.table({"id": pa.array([2**63 + 1], pa.uint64()).view(pa.float64())})
+    assert not leakage(pa.table({"id": pa.array([2**63 + 1], pa.uint64())}), floats, keys="id")
 
 
 def test_nothing_found_says_what_was_looked_for():

@@ -13,7 +13,9 @@ from mlkit.data.comparing.row_digest import Digests, row_digests, value_digests
 from mlkit.data.comparing.row_match import FIXED, spool_schema
 from mlkit.data.comparing.row_source import RowSource
 from mlkit.data.comparing.row_spool import RowSpool, parts_for
+from mlkit.data.comparing.value_family import are_comparable
 from mlkit.data.comparing.value_text import python_value
+from mlkit.data.logical import type_text
 from mlkit.errors import InvalidInput, SchemaMismatch
 from mlkit.storage.parallel import each
 
@@ -43,9 +45,9 @@ def leakage(
 ) -> LeakageReport:
     """Look for what is in two tables at once, such as training and test data.
 
-    Equal rows are always looked for, by the columns that all tables have. Missing values (null and
-    NaN) are one value there, and whole numbers are equal whatever their type; a missing key or
-    group is none, and equal to nothing.
+    Equal rows are always looked for, by the columns that all tables have with types whose values
+    can be equal. Missing values (null and NaN) are one value there, and whole numbers are equal
+    whatever their type; a missing key or group is none, and equal to nothing.
 
     Args:
         *tables: Two or more: versions, parts of a split, or frames of any library. Each pair is
@@ -59,8 +61,9 @@ def leakage(
         the numbers of their rows.
 
     Raises:
-        InvalidInput: There are fewer than two tables, one is no table, or lacks a column.
-        SchemaMismatch: The tables have no column in common.
+        InvalidInput: There are fewer than two tables, one is no table, or lacks a column; or a
+            column to go by has types whose values are never equal, such as numbers and texts.
+        SchemaMismatch: The tables have no column in common that can be compared.
         Corrupt: What was stored is damaged.
 
     Example:
@@ -77,22 +80,48 @@ def leakage(
         )
     sources = [RowSource.of(table) for table in tables]
     first = sources[0].schema.names
-    shared = tuple(n for n in first if all(n in source.schema.names for source in sources))
-    if not shared:
+    common = tuple(n for n in first if all(n in source.schema.names for source in sources))
+    if not common:
         raise SchemaMismatch("The tables have no column in common", hint="Rename those of one")
+    retyped = tuple(name for name in common if not _is_comparable(name, sources))
+    shared = tuple(name for name in common if name not in retyped)
+    if not shared:
+        raise SchemaMismatch(
+            f"No column of the tables has values that can be equal: {_told(retyped[0], sources)}",
+            hint="Give the columns one type first",
+        )
     checks = [_Check("rows", shared, nulls=True)]
     for what, chosen in (("similar rows", columns), ("keys", keys), ("groups", groups)):
         if chosen is not None:
             argument = "columns" if what == "similar rows" else what
             for source in sources:
                 by = source.chosen(argument, chosen)
+            odd = next((name for name in by if name in retyped), None)
+            if odd is not None:
+                raise InvalidInput(
+                    f"{argument}: values of {odd!r} are never equal: {_told(odd, sources)}",
+                    hint="Give the column one type first",
+                )
             checks.append(_Check(what, by, nulls=what == "similar rows"))
     every = dict.fromkeys(name for source in sources for name in source.schema.names)
     names = _names(sources)
     return LeakageReport(
         findings=tuple(f for check in checks for f in _found(check, sources, names)),
-        left_out=tuple(name for name in every if name not in shared),
+        left_out=tuple(name for name in every if name not in common),
+        retyped=retyped,
     )
+
+
+def _is_comparable(name: str, sources: Sequence[RowSource]) -> bool:
+    """Tell whether values of a column can be equal in each pair of tables."""
+    kinds = [source.schema.field(name).type for source in sources]
+    return all(are_comparable(left, right) for left, right in combinations(kinds, 2))
+
+
+def _told(name: str, sources: Sequence[RowSource]) -> str:
+    """Give the types of a column in words."""
+    kinds = (type_text(source.schema.field(name).type) for source in sources)
+    return f"{name!r} is {' and '.join(dict.fromkeys(kinds))}"
 
 
 def _names(sources: Sequence[RowSource]) -> list[str]:

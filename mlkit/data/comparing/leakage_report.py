@@ -72,10 +72,12 @@ class LeakageReport:
     Attributes:
         findings: What was looked for, in each pair of tables.
         left_out: Columns that not all tables have, by which rows weren't compared.
+        retyped: Columns whose types differ so much that no values can be equal, likewise.
     """
 
     findings: tuple[LeakageFinding, ...]
     left_out: tuple[str, ...] = ()
+    retyped: tuple[str, ...] = ()
 
     @property
     def leaks(self) -> bool:
@@ -139,11 +141,20 @@ class LeakageReport:
         return fragment(self.html())
 
     def _remarks(self) -> list[str]:
-        if not self.left_out:
-            return []
-        names = ", ".join(map(plain, self.left_out[:_COLUMNS]))
-        more = ", …" if len(self.left_out) > _COLUMNS else ""
-        return [f"Rows weren't compared by {names}{more}, which not all tables have."]
+        reasons = {
+            "which not all tables have": self.left_out,
+            "whose values are never equal, as their types differ": self.retyped,
+        }
+        return [
+            f"Rows weren't compared by {_listed(names)}, {why}."
+            for why, names in reasons.items()
+            if names
+        ]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = ", …" if len(names) > _COLUMNS else ""
+    return f"{', '.join(map(plain, names[:_COLUMNS]))}{more}"
 
 
 def _cells(finding: LeakageFinding) -> list[str]:

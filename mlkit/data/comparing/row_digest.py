@@ -21,6 +21,7 @@ _NULL = (0x6D6C6B69742D6E75, 0x6C6C2D76616C7565)
 _START = (0x6D6C6B69742D726F, 0x772D646967657374)
 _SALTS = (0, 0x6D6C6B69742D7465)
 _FRACTION = 0x6D6C6B69742D6672
+_LARGE = 0x6D6C6B69742D7570
 _WHOLE = float(1 << 53)
 _BYTES = 8
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -141,8 +142,9 @@ def _with_nulls(found: Digests, array: "pa.Array") -> Digests:
 
 
 def _of_numbers(array: "pa.Array") -> Digests:
-    """Digest what fits into 64 bits, one to one, so that one lane says it all."""
+    """Digest whole numbers, of which those from 2**63 on have the bits of negative ones."""
     import pyarrow as pa
+    import pyarrow.compute as pc
     from pyarrow import types
 
     if types.is_date(array.type):
@@ -150,8 +152,18 @@ def _of_numbers(array: "pa.Array") -> Digests:
     elif types.is_boolean(array.type):
         array = array.cast(pa.uint8())
     if not types.is_uint64(array.type):
-        array = array.cast(pa.int64())
-    mixed = mix(_filled(array.view(pa.uint64())))
+        return _of_words(array.cast(pa.int64()).view(pa.uint64()))
+    found = _of_words(array)
+    large = pc.greater_equal(_filled(array), pa.scalar(1 << 63, pa.uint64()))
+    if not large.true_count:
+        return found
+    mixed = pc.if_else(large, mix(pc.add(found.first, word(_LARGE))), found.first)
+    return Digests(mixed, mixed)
+
+
+def _of_words(words: "pa.Array") -> Digests:
+    """Digest 64 bits one to one, so that one lane says it all."""
+    mixed = mix(_filled(words))
     return Digests(mixed, mixed)
 
 
@@ -169,7 +181,7 @@ def _of_floats(array: "pa.Array", *, alike: bool) -> Digests:
     if unordered.true_count:
         nan = pa.scalar(None if alike else float("nan"), pa.float64())
         array = pc.if_else(unordered, nan, array)
-    found = _of_numbers(array.view(pa.uint64()))
+    found = _of_words(array.view(pa.uint64()))
     if alike:
         filled = array.fill_null(0.0) if array.null_count else array
         small = pc.less(pc.abs(filled), _WHOLE)
