@@ -234,6 +234,38 @@ class TestJson:
         (tmp_path / "t.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
         assert table(tmp_path / "t.jsonl").equals(pa.Table.from_pylist(rows))
 
+    @pytest.mark.parametrize(
+        ("values", "kind"),
+        [
+            ([2**64 - 1, 2**64 - 2], pa.uint64()),
+            ([1] * 100 + [2**64 - 1, None], pa.uint64()),
+            ([2**63] + [0] * 100, pa.uint64()),
+            ([-(2**63), 2**63 - 1], pa.int64()),
+            ([2**64] * 20 + [0.5], pa.float64()),
+            ([2**63] * 20 + [0.5], pa.float64()),
+            ([1e20, 1], pa.float64()),
+            ([2**70], None),
+            ([1] * 100 + [2**64], None),
+            ([-1, 2**63], None),
+            ([-1] * 100 + [2**63], None),
+            ([-(2**63) - 1, 0], None),
+            ([10**4000, 1], None),
+        ],
+    )
+    @pytest.mark.parametrize("nest", [lambda v: v, lambda v: [v, v], lambda v: {"é": [{"x": v}]}])
+    @pytest.mark.parametrize("name", ["t.jsonl", "t.json"])
+    def test_a_whole_number_is_never_another_one(self, tmp_path, values, kind, nest, name):
+        rows = [{"a": "9" * 20, "n": nest(value)} for value in values]
+        texts = [json.dumps(row) for row in rows]
+        (tmp_path / name).write_text("\n".join(texts) if "l" in name else f"[{','.join(texts)}]")
+        if kind is None:
+            with pytest.raises(InvalidInput, match="64"):
+                table(tmp_path / name)
+            return
+        found = table(tmp_path / name)
+        assert found.to_pylist() == rows
+        assert str(kind) in str(found.schema.field("n").type)
+
     @pytest.mark.parametrize("name", ["t.jsonl", "t.json"])
     def test_texts_that_look_like_times_stay_texts(self, tmp_path, name):
         rows = [{"a": "2020-01-01", "l": ["2020-01-01"], "s": {"t": "2020-01-01"}}] * 2

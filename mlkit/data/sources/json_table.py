@@ -9,8 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlkit.data.sources.json_numbers import whole_types
 from mlkit.data.sources.json_rows import BLOCK, JsonRows, opened
-from mlkit.data.sources.json_types import MixedError, as_read, joined, plainer, readable
+from mlkit.data.sources.json_types import (
+    MixedError,
+    as_read,
+    joined,
+    place_of_too_large,
+    plainer,
+    readable,
+)
 from mlkit.data.sources.table_stream import TableStream
 
 if TYPE_CHECKING:
@@ -29,7 +37,8 @@ def json_lines(path: Path, shown: str, compression: str | None) -> TableStream:
     """Give the table that a file of JSON lines holds, in the memory of a few blocks.
 
     Texts stay texts, also those that look like times. Whole numbers become floats where others of
-    the column aren't whole. What an object lacks is null.
+    the column aren't whole; those of 64 bits have no sign where they need all of them. What an
+    object lacks is null.
 
     Args:
         path: The file, with an object on each line.
@@ -37,8 +46,8 @@ def json_lines(path: Path, shown: str, compression: str | None) -> TableStream:
         compression: How it is compressed, as Arrow names it; None where it isn't.
 
     Raises:
-        InvalidInput: A line is no object; a column mixes kinds of values; a value is nested too
-            deeply.
+        InvalidInput: A line is no object; a column mixes kinds of values, or has whole numbers of
+            more than 64 bits and no others; a value is nested too deeply.
     """
     return _table(JsonRows(path, shown, compression, is_list=False))
 
@@ -76,26 +85,35 @@ def _table(rows: JsonRows) -> TableStream:
 
     found: pa.DataType = pa.struct([])
     done = 0
-    for part in _parts(rows, None):
+    for block, part in _parts(rows, None):
         try:
-            found = joined(found, pa.struct([plainer(column) for column in part.schema]))
+            schema = whole_types(block, part)
+            found = joined(found, pa.struct([plainer(column) for column in schema]))
         except MixedError as mixed:
             raise rows.bad(f"{mixed} in a row after the first {done:,}") from None
+        except ValueError as error:  # of what Arrow takes for JSON, but Python doesn't
+            raise rows.bad(str(error)) from error
         done += len(part)
     if not found.num_fields:
         raise rows.bad("it holds no row with a value")
+    place = place_of_too_large(found)
+    if place:
+        raise rows.bad(
+            f"{place!r} has whole numbers that 64 bits don't hold, which would be rounded: they "
+            "have to be texts"
+        )
     schema = pa.schema([found.field(number) for number in range(found.num_fields)])
     read = pa.schema([column.with_type(readable(column.type)) for column in schema])
     batches = (
         pa.record_batch([as_read(*pair) for pair in zip(batch, schema.types, strict=True)], schema)
-        for part in _parts(rows, read)
+        for _, part in _parts(rows, read)
         for batch in part.select(schema.names).to_batches()
     )
     return TableStream.of_batches(schema, batches, what=rows.shown)
 
 
-def _parts(rows: JsonRows, schema: "pa.Schema | None") -> Iterator["pa.Table"]:
-    """Give the rows of each block as a table, with a schema or with the types they seem to have."""
+def _parts(rows: JsonRows, schema: "pa.Schema | None") -> Iterator[tuple[bytes, "pa.Table"]]:
+    """Give each block and its rows, with a schema or with the types that they seem to have."""
     import pyarrow as pa
     from pyarrow import json as arrow_json
 
@@ -121,7 +139,7 @@ def _parts(rows: JsonRows, schema: "pa.Schema | None") -> Iterator["pa.Table"]:
         if len(table) != lines:
             raise rows.bad(f"{lines:,} lines hold {len(table):,} objects, not one each")
         done += lines
-        yield table
+        yield block, table
 
 
 def _lines(block: bytes, rows: JsonRows) -> int:

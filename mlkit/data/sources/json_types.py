@@ -6,6 +6,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_DIGITS = 76  # as many as a decimal has
+
+
 class MixedError(ValueError):
     """Values of different kinds stand in one place; the message says in which."""
 
@@ -51,14 +54,50 @@ def joined(one: "pa.DataType", other: "pa.DataType", place: str = "") -> "pa.Dat
         return one
     if types.is_null(one):
         return other
-    if {one, other} == {pa.int64(), pa.float64()}:
-        return pa.float64()
+    numbers = [pa.int64(), pa.uint64(), too_large(), pa.float64()]
+    if one in numbers and other in numbers:
+        return max(one, other, key=numbers.index)
     if types.is_list(one) and types.is_list(other):
         inner = joined(one.value_type, other.value_type, f"{place}[]")
         return pa.list_(one.value_field.with_type(inner))
     if types.is_struct(one) and types.is_struct(other):
         return _joined_structs(one, other, place)
     raise MixedError(f"{place!r} changes from {_word(one)} to {_word(other)}")
+
+
+def too_large() -> "pa.DataType":
+    """Give what stands for the type of whole numbers of more than 64 bits, which can't be kept."""
+    import pyarrow as pa
+
+    return pa.decimal256(_DIGITS)
+
+
+def place_of_too_large(kind: "pa.DataType", place: str = "") -> str:
+    """Say where whole numbers are too large, nothing where none are.
+
+    Args:
+        kind: The type of all rows.
+        place: Where its values stand.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> place_of_too_large(pa.struct({"a": pa.list_(too_large())}))
+        'a[]'
+    """
+    from pyarrow import types
+
+    if kind.equals(too_large()):
+        return place
+    if types.is_list(kind):
+        return place_of_too_large(kind.value_type, f"{place}[]")
+    if types.is_struct(kind):
+        fields = [kind.field(number) for number in range(kind.num_fields)]
+        places = (
+            place_of_too_large(field.type, f"{place}.{field.name}" if place else field.name)
+            for field in fields
+        )
+        return next(filter(None, places), "")
+    return ""
 
 
 def readable(kind: "pa.DataType") -> "pa.DataType":
