@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_UNITS = ("[D]", "[s]", "[ms]", "[us]", "[ns]")
+_UNITS = ("s", "ms", "us", "ns")
 
 
 def exact_time(value: Any) -> "pa.Scalar | None":
@@ -54,10 +54,14 @@ def _of_numpy(value: Any) -> "pa.Scalar | None":
 
     if value != value:  # noqa: PLR0124 - NaT
         return None
-    kind = str(value.dtype)
-    if not kind.endswith(_UNITS) or kind == "timedelta64[D]":
-        seconds = value.astype(f"{kind.partition('[')[0]}[s]")
+    kind, _, unit = str(value.dtype).rstrip("]").partition("[")
+    is_span = kind == "timedelta64"
+    if unit not in _UNITS and not (unit == "D" and not is_span):
+        seconds = value.astype(f"{kind}[s]")
         if seconds != value:
             raise OverflowError
-        value = seconds
-    return pa.scalar(value)
+        value, unit = seconds, "s"
+    count = value.astype("int64").item()
+    if unit == "D":
+        return pa.scalar(count, pa.int32()).cast(pa.date32())
+    return pa.scalar(count, pa.int64()).cast(pa.duration(unit) if is_span else pa.timestamp(unit))

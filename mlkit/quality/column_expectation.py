@@ -1,6 +1,7 @@
 """What is expected of one column."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Self
@@ -8,6 +9,8 @@ from typing import Any, Self
 from attrs import field, fields, frozen
 
 from mlkit._core import shapes
+from mlkit._core.names import near
+from mlkit.data.logical import type_text
 from mlkit.display.formats import show_share, show_span
 from mlkit.errors import InvalidInput
 from mlkit.quality.expectation_values import (
@@ -36,6 +39,11 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 }
 """Names for several logical types, any of which will do."""
 
+_LEAVES = (
+    *FAMILIES, *FAMILIES["number"], *FAMILIES["string or binary"], "bool", "null", "date", "time",
+    "timestamp", "duration",
+)  # fmt: skip
+
 
 def _bound(value: Any) -> Any:
     return None if value is None else plain_value(value)
@@ -53,8 +61,42 @@ def _unordered(values: tuple[Any, ...] | None) -> Any:
     return values and tuple(sorted(map(repr, values)))
 
 
+def share_of(value: float) -> float:
+    """Give a share or a distance as a float.
+
+    Raises:
+        InvalidInput: It isn't from 0 to 1.
+    """
+    is_number = not isinstance(value, str | bytes) and hasattr(value, "__float__")
+    if not is_number or not 0 <= float(value) <= 1:
+        raise InvalidInput(f"{value!r} is no share", hint="Give a number from 0 to 1")
+    return float(value)
+
+
 def _share(value: float | None) -> float | None:
-    return None if value is None else float(value)
+    return None if value is None else share_of(value)
+
+
+def _type(value: Any) -> str | None:
+    """Give a logical type as text, also that of an Arrow type."""
+    import pyarrow as pa
+
+    if isinstance(value, pa.DataType):
+        return type_text(value)
+    if value is None:
+        return None
+    # What is nested, or of an extension, may have any name inside.
+    is_text = isinstance(value, str)
+    if not is_text or not (value in _LEAVES or re.fullmatch(_WITH_PART, value, re.DOTALL)):
+        hint = near(value, _LEAVES) if is_text else None
+        raise InvalidInput(
+            f"type={value!r} is no type of a column",
+            hint=hint or f"There are: {', '.join(dict.fromkeys(_LEAVES))}; and Arrow's types",
+        )
+    return str(value)
+
+
+_WITH_PART = r"(timestamp|decimal|binary)\[.*\]|.*<.*>"
 
 
 @frozen(kw_only=True)
@@ -85,7 +127,7 @@ class ColumnExpectation:
 
     name: str
     required: bool = True
-    type: str | None = None
+    type: str | None = field(default=None, converter=_type)
     nulls: float | None = field(default=None, converter=_share)
     min: Any = field(default=None, converter=_bound, eq=repr)
     max: Any = field(default=None, converter=_bound, eq=repr)
@@ -101,20 +143,27 @@ class ColumnExpectation:
         if not isinstance(self.name, str):
             raise InvalidInput(f"{self.name!r} is no name of a column")
         encodable(self.name)
-        if self.nulls is not None and not 0 <= self.nulls <= 1:
-            raise self._wrong(f"nulls={self.nulls} is no share", "Give a number from 0 to 1")
+        for flag in (self.required, self.unique):
+            if not isinstance(flag, bool):
+                raise self._wrong(f"{flag!r} is no truth value", "Give True or False")
         _check_order(self.name, self.min, self.max)
         if self.values is not None and not self.values:
             raise self._wrong("no value is allowed", "Give at least one in values=")
-        for length in (self.min_length, self.max_length):
-            if length is not None and (isinstance(length, bool) or not isinstance(length, int)):
-                raise self._wrong(f"{length!r} is no length", "Give a whole number")
-        if (self.max_length if self.max_length is not None else math.inf) < (self.min_length or 0):
-            raise self._wrong("no length can be expected", "Give 0 <= min_length <= max_length")
-        if self.max_age is not None and not isinstance(self.max_age, timedelta):
-            raise self._wrong(f"max_age={self.max_age!r}", "Give a datetime.timedelta")
+        self._check_lengths()
+        age = self.max_age
+        if age is not None and (not isinstance(age, timedelta) or age < timedelta()):
+            raise self._wrong(f"max_age={age!r}", "Give a datetime.timedelta from 0 on")
         if self.pattern is not None:
             _check_pattern(self.name, self.pattern)
+
+    def _check_lengths(self) -> None:
+        for length in (self.min_length, self.max_length):
+            if length is None:
+                continue
+            if isinstance(length, bool) or not isinstance(length, int) or length < 0:
+                raise self._wrong(f"{length!r} is no length", "Give a whole number from 0 on")
+        if (self.max_length if self.max_length is not None else math.inf) < (self.min_length or 0):
+            raise self._wrong("no length can be expected", "Give 0 <= min_length <= max_length")
 
     def _wrong(self, what: str, hint: str) -> InvalidInput:
         return InvalidInput(f"Column {self.name!r}: {what}", hint=hint)
@@ -199,6 +248,16 @@ def _check_order(name: str, least: Any, most: Any) -> None:
         raise InvalidInput(f"Column {name!r}: min={least} is above max={most}")
 
 
+def whole_pattern(pattern: str) -> str:
+    r"""Give the pattern that matches whole texts only.
+
+    Example:
+        >>> whole_pattern("a|b")
+        '\\A(?:a|b)\\z'
+    """
+    return rf"\A(?:{pattern})\z"
+
+
 def _check_pattern(name: str, pattern: Any) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -206,7 +265,9 @@ def _check_pattern(name: str, pattern: Any) -> None:
     if not isinstance(pattern, str) or len(pattern) > _MOST_LETTERS:
         raise InvalidInput(f"Column {name!r}: the pattern is no text, or is too long")
     try:
-        pc.match_substring_regex(pa.array([""]), pattern)
+        # By itself, so that it can't close the group that it is put into; and within it.
+        for tried in (pattern, whole_pattern(pattern)):
+            pc.match_substring_regex(pa.array([""]), tried)
     except (pa.ArrowException, UnicodeEncodeError) as error:
         raise InvalidInput(
             f"Column {name!r}: the pattern {shown(pattern)} can't be used: {error}",

@@ -9,7 +9,7 @@ from mlkit._core import shapes
 from mlkit.data.profiles.column_profile import ColumnProfile
 from mlkit.data.profiles.shift import shift
 from mlkit.display.formats import show_float
-from mlkit.errors import InvalidInput
+from mlkit.quality.column_expectation import share_of
 
 if TYPE_CHECKING:
     from mlkit.data.profiles.profile import Profile
@@ -29,15 +29,9 @@ class ColumnBaseline:
     """
 
     column: str
-    threshold: float = field(converter=float)
+    threshold: float = field(converter=share_of)
     reference: str
     profile: str = field(repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        if not 0 <= self.threshold <= 1:
-            raise InvalidInput(
-                f"threshold={self.threshold} is no distance", hint="Give a number from 0 to 1"
-            )
 
     @classmethod
     def of(cls, profile: ColumnProfile, threshold: float, reference: str) -> Self:

@@ -16,6 +16,7 @@ from mlkit.data.profiles.profile import Profile, profile_batches
 from mlkit.data.sources.table_source import table_of
 from mlkit.data.sources.table_stream import TableStream
 from mlkit.display.formats import show, show_share
+from mlkit.errors import InvalidInput
 from mlkit.quality.column_expectation import ColumnExpectation
 from mlkit.quality.expectation_tests import missing
 from mlkit.quality.expectation_uniqueness import Uniqueness
@@ -75,9 +76,12 @@ def inferred_columns(data: Any) -> tuple[ColumnExpectation, ...]:
 
     profile = profile_of(data)
     columns = [_expected(column) for column in profile.columns]
-    if isinstance(data, Iterator | pa.RecordBatchReader) or profile.rows < _FEWEST_ROWS:
+    is_scanner = (type(data).__module__, type(data).__name__) == ("pyarrow._dataset", "Scanner")
+    is_read_once = is_scanner or isinstance(data, Iterator | pa.RecordBatchReader)
+    if is_read_once or profile.rows < _FEWEST_ROWS:
         return tuple(columns)
-    unique = _proved(data, [column.name for column in profile.columns if _may_be_unique(column)])
+    names = [column.name for column in profile.columns if _may_be_unique(column)]
+    unique = _proved(data, names, profile.rows)
     why = f"no value comes twice in {profile.rows:,} rows"
     return tuple(_as_id(column, why) if column.name in unique else column for column in columns)
 
@@ -191,8 +195,11 @@ def _may_be_unique(column: ColumnProfile) -> bool:
     return whole and not column.nulls and (column.distinct or 0) >= column.count * (1 - alike)
 
 
-def _proved(data: Any, names: list[str]) -> set[str]:
-    """Give the columns in which no value comes twice, after looking at every row."""
+def _proved(data: Any, names: list[str], rows: int) -> set[str]:
+    """Give the columns in which no value comes twice, after looking at every row.
+
+    Where a second reading doesn't give all rows again, as of a stream that is used up, none is.
+    """
     if not names:
         return set()
     uniqueness = Uniqueness(0)
@@ -205,7 +212,11 @@ def _proved(data: Any, names: list[str]) -> set[str]:
                     array = lay_out(array, plain_type(array.type))
                     uniqueness.update(number, start, [array], missing(array))
                 start += len(batch)
+        if start != rows:
+            return set()
         found = uniqueness.repetitions(len(names))
+    except InvalidInput:  # used up, it is no table any more
+        return set()
     finally:
         uniqueness.close()
     return {name for name, again in zip(names, found, strict=True) if not again.count}

@@ -1,11 +1,12 @@
 """Counts of what broke an expectation so far, while the batches of a table go by."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mlkit._core.clock import iso
 from mlkit.data.profiles.ticks import Ticks
 from mlkit.display.formats import show_share, show_span
+from mlkit.errors import InvalidInput
 from mlkit.quality.expectation_report import ExpectationResult, FailedRow
 from mlkit.quality.expectation_tests import Breaks, missing, texts
 from mlkit.quality.expectation_values import axis
@@ -142,3 +143,16 @@ def look(tallies: list[Tally], array: "pa.Array") -> None:
     lacking = missing(array)
     for tally in tallies:
         tally.update(array, lacking)
+
+
+def nanoseconds_of(now: datetime) -> int:
+    """Give a time in nanoseconds since 1970; one without a zone is in UTC.
+
+    Raises:
+        InvalidInput: It is no time.
+    """
+    if not isinstance(now, datetime):
+        raise InvalidInput(f"now={now!r} is no time", hint="Give a datetime.datetime")
+    if now.tzinfo is None:
+        now = now.replace(tzinfo=UTC)
+    return (now - datetime(1970, 1, 1, tzinfo=UTC)) // _MICROSECOND * 1000

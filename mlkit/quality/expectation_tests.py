@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+from mlkit.quality.column_expectation import whole_pattern
 from mlkit.quality.expectation_values import Incomparable, axis, bound, member, place, shown
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _unlike(pattern: str, layout: "pa.DataType") -> Breaks:
 
     if not types.is_large_string(layout):
         raise Incomparable(f"a pattern is for texts, and the column is of type {layout}")
-    whole = rf"\A(?:{pattern})\z"
+    whole = whole_pattern(pattern)
     return lambda array: pc.invert(pc.match_substring_regex(array, whole))
 
 

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlkit._core import shapes
+from mlkit.data.exact_time import exact_time
 from mlkit.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS = 76
 _LARGEST_EXPONENT = 1000
-_KINDS = "None, a truth value, a number, a text, bytes, or a date, datetime, time or timedelta"
+_KINDS = "a truth value, a number, a text, bytes, or a date, datetime, time or timedelta"
 
 
 class Incomparable(ValueError):
@@ -35,17 +36,17 @@ class Incomparable(ValueError):
 
 
 def plain_value(value: Any) -> Any:
-    """Give a value as Python's own type: scalars of numpy and pandas become what they stand for.
+    """Give a value as Python's own type: scalars of numpy, pandas and Arrow become these.
 
     Raises:
-        InvalidInput: It is NaN, or of a type that no expectation has.
+        InvalidInput: It is NaN, of a type that no expectation has, or a time finer than a
+            microsecond.
 
     Example:
         >>> plain_value(datetime(2013, 1, 1, tzinfo=UTC)).isoformat()
         '2013-01-01T00:00:00+00:00'
     """
-    if type(value).__module__ == "numpy" and callable(getattr(value, "item", None)):
-        value = value.item()
+    value = _of_library(value)
     if isinstance(value, bool | bytes):
         return value
     if isinstance(value, float | Decimal):
@@ -65,6 +66,46 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, int | date):
         return value
     raise InvalidInput(f"{value!r} is no value to expect", hint=f"Give {_KINDS}")
+
+
+def _of_library(value: Any) -> Any:
+    """Give a scalar of numpy, pandas or Arrow as Python's own, without rounding."""
+    kind = str(getattr(value, "dtype", ""))
+    is_time = hasattr(value, "asm8") or kind.startswith(("datetime64", "timedelta64"))
+    if is_time or hasattr(value, "as_py"):
+        return _of_exact(value)
+    if type(value).__module__ == "numpy" and callable(getattr(value, "item", None)):
+        return value.item()
+    return value
+
+
+def _of_exact(value: Any) -> Any:
+    """Give a time of a library, or any scalar of Arrow, as Python's own."""
+    import pyarrow as pa
+
+    try:
+        known = exact_time(value)
+        if known is None:
+            return value.as_py() if hasattr(value, "as_py") else None
+        kind = known.type
+        if getattr(kind, "unit", "") == "ns":
+            if known.value % 1000:
+                raise InvalidInput(
+                    f"{value!r} is finer than a microsecond, which no expectation can be",
+                    hint='Round it, such as value.floor("us") for min= and value.ceil("us") for'
+                    " max=",
+                )
+            coarse = {
+                "timestamp": lambda: pa.timestamp("us", kind.tz),
+                "duration": lambda: pa.duration("us"),
+                "time64": lambda: pa.time64("us"),
+            }
+            known = known.cast(coarse[str(kind).partition("[")[0]]())
+        return known.as_py()
+    except (ValueError, OverflowError, pa.ArrowException) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput(f"{value!r} is beyond Python's own times") from error
 
 
 def encodable(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve, field, frozen
@@ -11,7 +11,6 @@ from mlkit._core import shapes
 from mlkit._core.clock import now_ns
 from mlkit._core.codec import decode_value, encode_value
 from mlkit._core.names import near
-from mlkit.data.logical import type_text
 from mlkit.data.profiles.profile import Profile
 from mlkit.data.profiles.shift import shift
 from mlkit.display.page import fragment
@@ -21,6 +20,7 @@ from mlkit.quality.expectation_baseline import ColumnBaseline, baselines
 from mlkit.quality.expectation_checker import EXAMPLES, ExpectationChecker
 from mlkit.quality.expectation_display import expectations_html, expectations_text, sentences
 from mlkit.quality.expectation_inference import inferred_columns, name_of, profile_of, stream_of
+from mlkit.quality.expectation_tally import nanoseconds_of
 from mlkit.quality.expectation_tfdv import TfdvSchema, from_tfdv, to_tfdv
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ class Expectations:
         for end in (self.min_rows, self.max_rows):
             if end is not None and (isinstance(end, bool) or not isinstance(end, int) or end < 0):
                 raise InvalidInput(f"{end!r} is no number of rows")
+        if not isinstance(self.others_allowed, bool):
+            raise InvalidInput(f"allowed={self.others_allowed!r}", hint="Give True or False")
         if self.max_rows is not None and (self.min_rows or 0) > self.max_rows:
             raise InvalidInput(f"min={self.min_rows} rows is above max={self.max_rows}")
 
@@ -173,8 +175,6 @@ class Expectations:
             >>> Expectations().column("code", pattern="[A-Z]{2}")["code"].pattern
             '[A-Z]{2}'
         """
-        if type is not None and not isinstance(type, str):
-            type = type_text(type)  # noqa: A001
         given = {
             "required": required, "type": type, "nulls": nulls, "min": min, "max": max,
             "values": values, "pattern": pattern, "min_length": min_length,
@@ -321,9 +321,9 @@ class Expectations:
             >>> report.ok, report.failures[0].why
             (False, 'it is string')
         """
-        if examples < 0:
-            raise InvalidInput(f"examples={examples} is negative")
-        at = now_ns() if now is None else _nanoseconds(now)
+        if isinstance(examples, bool) or not isinstance(examples, int) or examples < 0:
+            raise InvalidInput(f"examples={examples!r} is no number of rows")
+        at = now_ns() if now is None else nanoseconds_of(now)
         name = name_of(data)
         with stream_of(data) as stream:
             checker = ExpectationChecker(self, stream.schema, now=at, examples=examples, data=name)
@@ -430,10 +430,3 @@ def _without(column: ColumnExpectation, kinds: tuple[str, ...]) -> ColumnExpecta
     }
     why = {kind: reason for kind, reason in column.why.items() if kind not in kinds}
     return evolve(column, why=why, **gone)
-
-
-def _nanoseconds(now: datetime) -> int:
-    if now.tzinfo is None:
-        now = now.replace(tzinfo=UTC)
-    since = now - datetime(1970, 1, 1, tzinfo=UTC)
-    return since // timedelta(microseconds=1) * 1000

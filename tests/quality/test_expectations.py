@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from mlkit.quality.column_expectation import ColumnExpectation
 from mlkit.quality.expectations import Expectations
 
 UTC = dt.UTC
+NEW_YEAR = dt.datetime.fromisoformat("2024-01-01")
 BOUNDS = (
     st.integers(-(2**70), 2**70)
     | st.floats(allow_nan=False)
@@ -123,6 +125,33 @@ def test_scalars_of_numpy_and_pandas_become_pythons_own():
 
 
 @pytest.mark.parametrize(
+    ("given_as", "kept"),
+    [
+        (np.datetime64("2024-01-01"), dt.date(2024, 1, 1)),
+        (np.datetime64("2024-01-01T00:00:00.000001000", "ns"), NEW_YEAR.replace(microsecond=1)),
+        (np.datetime64("2024-01-01T00", "h"), NEW_YEAR),
+        (np.timedelta64(5000, "ns"), dt.timedelta(microseconds=5)),
+        (np.timedelta64(2, "D"), dt.timedelta(2)),
+        (pd.Timestamp("2024-01-01"), NEW_YEAR),
+        (pd.Timedelta(5, "us"), dt.timedelta(microseconds=5)),
+        (pa.scalar(NEW_YEAR, pa.timestamp("ns", "UTC")), NEW_YEAR.replace(tzinfo=UTC)),
+        (pa.scalar(5), 5),
+    ],
+)
+def test_times_of_libraries_become_pythons_own_and_are_never_rounded(given_as, kept):
+    found = Expectations().column("a", min=given_as)["a"].min
+    assert (found, type(found)) == (kept, type(kept))
+
+
+def test_types_are_named_as_datasets_name_them():
+    for kind in (pa.int8(), pa.list_(pa.timestamp("ms", "UTC")), pa.decimal128(5, 2), pa.uuid()):
+        named = Expectations().column("a", type=kind)["a"].type
+        assert Expectations().column("a", type=named)["a"].type == named
+    with pytest.raises(InvalidInput, match="Did you mean"):
+        Expectations().column("a", type="int46")
+
+
+@pytest.mark.parametrize(
     "asked",
     [
         {"nulls": 1.5},
@@ -150,6 +179,21 @@ def test_scalars_of_numpy_and_pandas_become_pythons_own():
         {"min_length": 1.5},
         {"max_length": -1},
         {"max_age": 3},
+        {"max_age": dt.timedelta(-1)},
+        {"min_length": -1},
+        {"nulls": "x"},
+        {"unique": "x"},
+        {"required": 1},
+        {"type": 5},
+        {"type": "zz"},
+        {"type": "int"},
+        {"pattern": r"\Qa"},
+        {"min": pd.Timestamp(1)},
+        {"max": np.datetime64(1, "ns")},
+        {"values": [np.timedelta64(5, "ns")]},
+        {"min": pd.Timedelta(1, "ns")},
+        {"min": pd.NaT},
+        {"min": pa.scalar(2**60, pa.timestamp("s"))},
     ],
 )
 def test_what_cant_be_expected_is_refused_when_it_is_written(asked):
@@ -167,6 +211,10 @@ def test_tables_of_expectations_that_make_no_sense_are_refused():
         lambda: Expectations().rows(min=3, max=2),
         lambda: Expectations().rows(min=-1),
         lambda: Expectations().column(3),
+        lambda: Expectations().others(allowed="x"),
+        lambda: Expectations().drift({"a": [1]}, threshold="x"),
+        lambda: Expectations().check({"a": [1]}, examples="x"),
+        lambda: Expectations().check({"a": [1]}, now=5),
         lambda: Expectations().drift({"a": [1]}, threshold=2),
         lambda: Expectations().drift({"a": [1]}, columns=["b"]),
         lambda: Expectations().drift({"a": [1]}, columns="a"),
