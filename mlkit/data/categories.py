@@ -27,9 +27,12 @@ def with_categories(field: "pa.Field", column: "pa.ChunkedArray") -> "pa.Field":
     import pyarrow as pa
     from pyarrow import types
 
-    if not types.is_dictionary(column.type) or not column.num_chunks:
+    if not types.is_dictionary(field.type) or not column.num_chunks:
         return field
-    values = column.unify_dictionaries().chunk(0).dictionary
+    try:
+        values = column.unify_dictionaries().chunk(0).dictionary.drop_null()
+    except pa.ArrowInvalid:  # more of them than the type of the column can count
+        return field
     if len(values) > _MOST:
         return field
     batch = pa.record_batch({"categories": lay_out(values, field.type.value_type)})

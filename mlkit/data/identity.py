@@ -145,7 +145,7 @@ class _Column:
         try:
             for start in range(0, len(array), _ROWS):
                 self._level.update(lay_out(array.slice(start, _ROWS), self._target))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        except pa.ArrowException as error:
             message = f"Column {self.name!r} of type {array.type} can't be identified: {error}"
             raise InvalidInput(message, hint="Cast the column to a plain type first") from error
 

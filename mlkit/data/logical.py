@@ -25,7 +25,8 @@ def type_text(kind: "pa.DataType") -> str:
     from pyarrow import types
 
     if isinstance(kind, _extension()):
-        return f"{kind.extension_name}<{type_text(kind.storage_type)}>"
+        inner = ", ".join(filter(None, (type_text(kind.storage_type), _parameters(kind))))
+        return f"{kind.extension_name}<{inner}>"
     if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
         return type_text(kind.value_type)
     if types.is_fixed_size_list(kind):
@@ -38,6 +39,21 @@ def type_text(kind: "pa.DataType") -> str:
         fields = [kind.field(number) for number in range(kind.num_fields)]
         return f"struct<{', '.join(f'{json.dumps(f.name)}: {type_text(f.type)}' for f in fields)}>"
     return _leaf_text(kind)
+
+
+def _parameters(kind: Any) -> str:
+    """Give the parameters of an extension type as JSON: nothing where it has none."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.ExtensionType):  # one that is made in Python, whose bytes say all
+        said = kind.__arrow_ext_serialize__().decode("utf-8", "surrogateescape")
+        return json.dumps(said) if said else ""
+    names = {
+        pa.FixedShapeTensorType: ("dim_names", "permutation", "shape"),
+        pa.OpaqueType: ("type_name", "vendor_name"),
+    }.get(type(kind), ())
+    said = {name: value for name in names if (value := getattr(kind, name)) is not None}
+    return json.dumps(said, separators=(",", ":")) if said else ""
 
 
 def _leaf_text(kind: "pa.DataType") -> str:

@@ -44,10 +44,20 @@ def storable(schema: "pa.Schema") -> "pa.Schema":
 
 
 def conform(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
-    """Give a batch the schema that `storable` or a version says, its values unchanged."""
+    """Give a batch the schema that `storable` or a version says, its values unchanged.
+
+    Raises:
+        ArrowInvalid: A value can't be had in the type of its column, which the message names.
+        Corrupt: The categories of a column are damaged.
+    """
     import pyarrow as pa
 
-    arrays = [categorized(array, field) for field, array in zip(schema, batch.columns, strict=True)]
+    arrays = []
+    for field, array in zip(schema, batch.columns, strict=True):
+        try:
+            arrays.append(categorized(array, field))
+        except pa.ArrowException as error:
+            raise pa.ArrowInvalid(f"column {field.name!r}: {error}") from error
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 

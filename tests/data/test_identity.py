@@ -285,10 +285,17 @@ def test_a_type_without_identity_is_named_with_its_column(array):
         identify(pa.table({"odd": array}))
 
 
-def test_a_nested_encoding_that_cannot_be_undone_is_named_with_its_column():
-    runs = pa.RunEndEncodedArray.from_arrays([1], ["a"])
+def test_nested_encodings_leave_no_trace():
+    runs = pa.RunEndEncodedArray.from_arrays([1, 3], ["a", None])
+    lists = pa.ListArray.from_arrays([0, 1, 3], runs)
+    assert digest(lists) == digest(pa.array([["a"], [None, None]]))
+    assert digest(lists.slice(1)) == digest(pa.array([[None, None]], pa.list_(pa.string())))
+
+
+def test_an_array_that_cannot_be_undone_is_named_with_its_column():
+    lost = pa.DictionaryArray.from_arrays(pa.array([5]), pa.array(["a"]), safe=False)
     with pytest.raises(InvalidInput, match=r"Column 'odd' of type .* can't be identified"):
-        identify(pa.table({"odd": pa.ListArray.from_arrays([0, 1], runs)}))
+        identify(pa.table({"odd": lost}))
 
 
 def test_a_date_with_a_time_of_day_is_refused():

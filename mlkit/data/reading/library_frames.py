@@ -3,9 +3,11 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlkit.errors import MissingExtra
+from mlkit.errors import InvalidInput, MissingExtra
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     import polars as pl
     import pyarrow as pa
@@ -21,9 +23,10 @@ def pandas_frame(table: "pa.Table") -> "pd.DataFrame":
 
     Raises:
         MissingExtra: pandas isn't installed.
+        InvalidInput: pandas has no place for a value; the message names the column.
     """
     pandas = _library("pandas")
-    frame: pd.DataFrame = table.to_pandas()
+    frame: pd.DataFrame = _converted(table, lambda part: part.to_pandas(), "pandas")
     for name in table.column_names:
         if _loses_digits(table.column(name), str(frame[name].dtype)):
             kind = "UInt64" if str(table.schema.field(name).type) == "uint64" else "Int64"
@@ -36,9 +39,43 @@ def polars_frame(table: "pa.Table") -> "pl.DataFrame":
 
     Raises:
         MissingExtra: polars isn't installed.
+        InvalidInput: polars has no place for a value; the message names the column.
     """
-    frame: pl.DataFrame = _library("polars").from_arrow(table)
+    polars = _library("polars")
+    for column in table.schema:
+        if _is_wide(column.type):  # over which polars panics
+            raise _unfit("polars", f"column {column.name!r}: it has no decimals of 256 bits")
+    frame: pl.DataFrame = _converted(table, polars.from_arrow, "polars")
     return frame
+
+
+def _converted(table: "pa.Table", convert: "Callable[[pa.Table], Any]", library: str) -> Any:
+    """Give a table as a frame, or say which column can't be one."""
+    try:
+        return convert(table)
+    except Exception as error:
+        for name in table.column_names:
+            try:
+                convert(table.select([name]))
+            except Exception as found:
+                raise _unfit(library, f"column {name!r}: {found}") from found
+        raise _unfit(library, str(error)) from error
+
+
+def _unfit(library: str, why: str) -> InvalidInput:
+    return InvalidInput(
+        f"{library} can't hold the table: {why}",
+        hint="Leave the column out with columns=[…], or read it with to_arrow and cast it",
+    )
+
+
+def _is_wide(kind: "pa.DataType") -> bool:
+    from pyarrow import types
+
+    parts = [kind.field(number).type for number in range(kind.num_fields)]
+    if types.is_dictionary(kind):
+        parts.append(kind.value_type)
+    return bool(types.is_decimal256(kind)) or any(map(_is_wide, parts))
 
 
 def _library(name: str) -> Any:

@@ -85,6 +85,8 @@ class TableReader:
 
     def _group(self, number: int, wanted: "pa.Schema", kept: RowFilter | None) -> "pa.Table":
         """Give the rows of a row group."""
+        import pyarrow as pa
+
         with _legible():
             group = _Group(TableBytes(self.packs, self.chunks), self._metadata, number)
             if kept is None:
@@ -92,7 +94,7 @@ class TableReader:
             tested = group.read(select(self.schema, kept.columns))
             found = kept.apply(tested)
             if not found.num_rows:
-                return wanted.empty_table()
+                return pa.Table.from_batches([], wanted)  # which exists of all types
             others = [name for name in wanted.names if name not in kept.columns]
             if others:
                 more = group.read(select(self.schema, others))
@@ -126,7 +128,6 @@ class _Group:
         """Give columns with the types they were logged with."""
         import pyarrow as pa
         import pyarrow.parquet as pq
-        from pyarrow import types
 
         leaves = leaves_of(self.metadata.schema.to_arrow_schema())
         numbers = [number for name in wanted.names for number in leaves.get(name, ())]
@@ -139,9 +140,6 @@ class _Group:
         table = table.select(wanted.names)
         if not wanted.names:
             return table  # which has rows, though pyarrow forgets them when it casts no columns
-        same = table.schema.equals(wanted)
-        if same and not any(types.is_dictionary(kind) for kind in wanted.types):
-            return table.cast(wanted)
         batches = [conform(batch, wanted) for batch in table.to_batches()]
         return pa.Table.from_batches(batches, wanted)
 

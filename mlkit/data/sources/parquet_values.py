@@ -4,12 +4,16 @@ Arrow's writer ends the whole process over one, where pages are cut by content.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
+
+from mlkit.errors import InvalidInput
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _LONGEST = (1 << 31) - 16
+_WIDE = 32  # bits of an index, which count more words than a row group has
 
 
 def check_values(table: "pa.Table") -> None:
@@ -19,7 +23,9 @@ def check_values(table: "pa.Table") -> None:
         table: The rows.
 
     Raises:
-        ArrowInvalid: A moment in seconds is none in milliseconds, or a text is longer than 2 GiB.
+        InvalidInput: A moment in seconds is none in milliseconds, a text is longer than 2 GiB, or
+            the dictionaries of a column have more words together than its index can count. The
+            message names the column.
 
     Example:
         >>> import pyarrow as pa
@@ -28,14 +34,36 @@ def check_values(table: "pa.Table") -> None:
     import pyarrow as pa
 
     for name, column in zip(table.column_names, table.columns, strict=True):
-        if not any(map(_is_doubtful, _kinds(column.type))):
-            continue
-        for chunk in column.chunks:
-            for leaf in _leaves(chunk):
-                try:
+        try:
+            _check_words(column)
+            if any(map(_is_doubtful, _kinds(column.type))):
+                for leaf in chain.from_iterable(map(_leaves, column.chunks)):
                     _check(leaf)
-                except pa.ArrowInvalid as error:
-                    raise pa.ArrowInvalid(f"column {name!r}: {error}") from error
+        except pa.ArrowException as error:
+            raise unfit(f"column {name!r}: {error}") from error
+
+
+def unfit(why: str) -> InvalidInput:
+    """Give the error for a table that can't be written.
+
+    Args:
+        why: The reason, with the name of the column.
+    """
+    return InvalidInput(
+        f"The table can't be kept as Parquet: {why}", hint="Cast the column to a plain type first"
+    )
+
+
+def _check_words(column: "pa.ChunkedArray") -> None:
+    """Raise where the words of all chunks have no place in the one dictionary that is read."""
+    from pyarrow import types
+
+    narrow = any(
+        types.is_dictionary(kind) and kind.index_type.bit_width < _WIDE
+        for kind in _kinds(column.type)
+    )
+    if narrow and column.num_chunks > 1:
+        column.combine_chunks()
 
 
 def _check(leaf: "pa.Array") -> None:

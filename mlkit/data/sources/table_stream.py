@@ -64,7 +64,7 @@ class TableStream:
         kept = kept_schema(table.schema)
         fields = [with_categories(*pair) for pair in zip(kept, table.columns, strict=True)]
         schema = pa.schema(fields, metadata=kept.metadata)
-        batches = (conform(batch, schema) for batch in parts(table.to_batches()))
+        batches = (kept_batch(batch, schema) for batch in parts(table.to_batches()))
         return cls(schema, batches, whole=table)
 
     @classmethod
@@ -145,6 +145,32 @@ def kept_schema(schema: "pa.Schema") -> "pa.Schema":
     return storable(pa.schema(fields, metadata=schema.metadata))
 
 
+def kept_batch(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
+    """Give a batch the schema with which its table is kept.
+
+    Args:
+        batch: The rows.
+        schema: What `kept_schema` gave.
+
+    Raises:
+        InvalidInput: A value can't be kept so; the message names the column.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> batch = pa.record_batch({"a": pa.array(["x"], pa.string_view())})
+        >>> kept_batch(batch, kept_schema(batch.schema)).column("a").type
+        DataType(large_string)
+    """
+    import pyarrow as pa
+
+    try:
+        return conform(batch, schema)
+    except pa.ArrowException as error:
+        raise InvalidInput(
+            f"The table can't be kept: {error}", hint="Cast the column to a plain type first"
+        ) from error
+
+
 def check_column(name: str, kind: "pa.DataType") -> None:
     """Raise where a column of a type can't be kept.
 
@@ -171,6 +197,7 @@ def check_column(name: str, kind: "pa.DataType") -> None:
             if what:
                 raise InvalidInput(f"Column {name!r} holds {what} of pandas", hint=hint)
             inner = inner.storage_type
+        _check_size(name, inner)
         if types.is_dictionary(inner) or types.is_run_end_encoded(inner):
             levels.append((inner.value_type, depth + 1))
         parts = [inner.field(number) for number in range(inner.num_fields)]
@@ -181,6 +208,21 @@ def check_column(name: str, kind: "pa.DataType") -> None:
         type_text(kind)
     except InvalidInput as error:
         raise InvalidInput(f"Column {name!r}: {error.message}", hint=error.hint) from None
+
+
+def _check_size(name: str, kind: "pa.DataType") -> None:
+    """Raise where Parquet can't hold values of a type, because of a number in it."""
+    from pyarrow import types
+
+    if types.is_fixed_size_list(kind) and not kind.list_size:
+        what, hint = "lists of the fixed size 0", "pa.list_(...) without a size"
+    elif types.is_fixed_size_binary(kind) and not kind.byte_width:
+        what, hint = "bytes of the fixed size 0", "pa.binary()"
+    elif types.is_decimal(kind) and kind.scale < 0:
+        what, hint = f"decimals of the scale {kind.scale}", "a decimal of the scale 0"
+    else:
+        return
+    raise InvalidInput(f"Column {name!r} holds {what}", hint=f"Cast it first, to {hint}")
 
 
 def _check_parts(name: str, parts: list[str]) -> None:
@@ -208,7 +250,7 @@ def _conforming(
                 hint="Cast every batch to one schema: batch.cast(schema)",
             )
         for part in parts([batch]):
-            yield conform(part, kept)
+            yield kept_batch(part, kept)
 
 
 def _named_errors(batches: Iterable["pa.RecordBatch"], what: str) -> Iterator["pa.RecordBatch"]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from mlkit.data.sources.parquet_values import check_values
+from mlkit.data.sources.parquet_values import check_values, unfit
 from mlkit.data.storing.row_groups import row_groups
 from mlkit.errors import InvalidInput
 
@@ -40,10 +40,9 @@ def write_parquet(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    refusals = (pa.ArrowNotImplementedError, pa.ArrowInvalid)
     sink = PageSink(take)
     groups = row_groups(batches, schema)
-    first = next(groups, schema.empty_table())
+    first = next(groups, pa.Table.from_batches([], schema))
     try:
         writer = pq.ParquetWriter(
             pa.PythonFile(cast("BinaryIO", sink), mode="w"),
@@ -52,15 +51,15 @@ def write_parquet(
             use_dictionary=_repeating(first),
             use_content_defined_chunking=_PAGE,
         )
-    except refusals as error:
-        raise _unfit(error) from error
+    except (pa.ArrowException, OSError) as error:  # nothing goes to the sink yet
+        raise _unfit(error, pa.Table.from_batches([], schema)) from error
     try:
         for group in chain((first,), groups):
+            check_values(group)
             try:
-                check_values(group)
                 writer.write_table(group, row_group_size=max(1, group.num_rows))
-            except refusals as error:
-                raise _unfit(error) from error
+            except pa.ArrowException as error:
+                raise _unfit(error, group) from error
             sink.end_group()
         writer.close()
     except BaseException:
@@ -92,8 +91,17 @@ def _repeats(column: "pa.ChunkedArray") -> bool:
         return False
 
 
-def _unfit(error: Exception) -> InvalidInput:
-    return InvalidInput(f"The table can't be kept as Parquet: {error}")
+def _unfit(error: Exception, table: "pa.Table") -> InvalidInput:
+    """Say which column of a table can't be written, and why."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for name in table.column_names:
+        try:
+            pq.write_table(table.select([name]), pa.MockOutputStream())
+        except (pa.ArrowException, OSError) as found:
+            return unfit(f"column {name!r}: {found}")
+    return unfit(str(error))
 
 
 class PageSink(io.RawIOBase):

@@ -79,8 +79,8 @@ def _telling(sample: "pa.Table") -> list[int]:
     """Give the columns whose values say where groups end."""
     simple = [
         (number, words)
-        for number, column in enumerate(sample.combine_chunks().columns)
-        if (words := _words(column.chunk(0))) is not None
+        for number, column in enumerate(sample.columns)
+        if _is_simple(column.type) and (words := _words(column.combine_chunks())) is not None
     ]
     unlike = [(number, words) for number, words in simple if _hardly_repeats(words)]
     for number, words in unlike:
@@ -148,6 +148,18 @@ def _mixed(batch: "pa.RecordBatch") -> "pa.Array":
         mixed = pc.multiply(pc.add(mixed, word), factor)
         mixed = pc.bit_wise_xor(mixed, pc.shift_right(mixed, pa.scalar(29, pa.uint64())))
     return pc.shift_right(pc.multiply(mixed, factor), pa.scalar(32, pa.uint64()))
+
+
+def _is_simple(kind: "pa.DataType") -> bool:
+    """Tell of what types `_words` has something, so that others aren't put together in vain."""
+    from pyarrow import types
+
+    return bool(
+        types.is_primitive(kind)
+        or types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_binary(kind)
+    )
 
 
 def _words(array: "pa.Array") -> "pa.Array | None":

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlkit.data.demands import Demands
 from mlkit.data.identity import TableHasher, TableIdentity, identify
-from mlkit.data.parquet import FILE, conform, encode_schema
-from mlkit.data.sources.table_stream import TableStream, parts
+from mlkit.data.parquet import FILE, encode_schema
+from mlkit.data.sources.table_stream import TableStream, kept_batch, parts
 from mlkit.data.storing.content import Described, Listing, Surroundings
 from mlkit.data.storing.parquet_writing import write_parquet
 from mlkit.errors import InvalidInput
@@ -104,7 +104,7 @@ class TableContent:
         whole = self._stream.whole
         if whole is not None:
             schema = self._stream.schema
-            return (conform(batch, schema) for batch in parts(whole.to_batches()))
+            return (kept_batch(batch, schema) for batch in parts(whole.to_batches()))
         return self._stream.batches
 
     def _checked(self, batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
