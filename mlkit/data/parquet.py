@@ -1,12 +1,12 @@
 """Tables as Parquet: which schemas can be kept, and how a version says what its table's is."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mlkit._core.names import near
 from mlkit.data.categories import categorized
-from mlkit.data.layout import kept_type
+from mlkit.data.layout import kept_type, refusals
 from mlkit.errors import Corrupt, InvalidInput
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def conform(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
     for field, array in zip(schema, batch.columns, strict=True):
         try:
             arrays.append(categorized(array, field))
-        except pa.ArrowException as error:
+        except refusals() as error:
             raise pa.ArrowInvalid(f"column {field.name!r}: {error}") from error
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
@@ -75,6 +75,8 @@ def select(schema: "pa.Schema", columns: Sequence[str] | None) -> "pa.Schema":
         raise InvalidInput(
             f"columns is the text {columns!r}", hint=f"Write a list of names: [{columns!r}]"
         )
+    if not isinstance(columns, Iterable) or not all(isinstance(name, str) for name in columns):
+        raise InvalidInput(f"columns={columns!r} is no list of names", hint="Leave it out for all")
     names = schema.names
     for name in columns:
         if name not in names:

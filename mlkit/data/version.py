@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from attrs import field, frozen
@@ -17,7 +17,7 @@ from mlkit.data.profiles.profile import Profile, profile_batches
 from mlkit.data.reading.checkout import Checkout
 from mlkit.data.reading.file_reader import FileReader
 from mlkit.data.reading.library_frames import pandas_frame, polars_frame
-from mlkit.data.reading.table_reading import TableReader
+from mlkit.data.reading.table_reading import TableReader, checked_rows
 from mlkit.data.relations import Related, Relations
 from mlkit.data.sources.references import check_source
 from mlkit.data.storing.stat_cache import StatCache
@@ -237,9 +237,7 @@ class DatasetVersion(Remarked, Related):
             filters: Which rows; all by default.
             rows: The most rows of a batch.
         """
-        if rows < 1:
-            raise InvalidInput(f"A batch can't have {rows} rows")
-        yield from self._table().batches(columns, filters, rows)
+        yield from self._table().batches(columns, filters, checked_rows(rows))
 
     @cached_property
     def profile(self) -> Profile:
@@ -282,7 +280,9 @@ class DatasetVersion(Remarked, Related):
         """
         return split(self, shares, by=by, seed=seed)
 
-    def open(self, path: str = "", *, storage_options: Mapping[str, Any] | None = None) -> BinaryIO:
+    def open(
+        self, path: str | PurePath = "", *, storage_options: Mapping[str, Any] | None = None
+    ) -> BinaryIO:
         """Open a file of the version to read and seek in.
 
         Args:
@@ -294,7 +294,10 @@ class DatasetVersion(Remarked, Related):
             Corrupt: A recorded file isn't what it was any more. What was stored and is damaged
                 is found when it is read.
         """
-        return self._reader.open(self._entry(path), storage_options)
+        if not isinstance(path, str | PurePath):
+            raise InvalidInput(f"{path!r} is no path of a file", hint="Write open('part.csv')")
+        inner = path.as_posix() if isinstance(path, PurePath) else path
+        return self._reader.open(self._entry(inner), storage_options)
 
     def checkout(
         self,

@@ -242,7 +242,13 @@ class Aliases:
         return None if number == 1 else self._entry(alias, series, number - 1).version
 
     def signed(self, reason: str, run_id: str | None) -> dict[str, Any]:
-        """Give the fields that say when, by whom and why something was done."""
+        """Give the fields that say when, by whom and why something was done.
+
+        Raises:
+            InvalidInput: The reason is no text.
+        """
+        if not isinstance(reason, str):
+            raise InvalidInput(f"reason={reason!r} is no text", hint="Leave it out where none is")
         return {
             "at": iso(self.clock()),
             "user": self.user,

@@ -257,3 +257,10 @@ def test_tags_that_are_given_with_a_content_that_is_there_are_kept_too(datasets,
     assert [one.path for one in memory.list("datasets/flights/remarks")] == [
         "datasets/flights/remarks/1/1.json"
     ]
+
+
+@pytest.mark.parametrize("reason", [None, 5, b"x"])
+def test_a_reason_is_a_text_and_what_isnt_moves_nothing(flights, reason):
+    with pytest.raises(InvalidInput, match="reason="):
+        flights.promote(1, "gold", reason=reason)
+    assert flights.aliases() == {}

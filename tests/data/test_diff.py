@@ -3,6 +3,8 @@
 import pyarrow as pa
 import pytest
 
+from mlkit.errors import InvalidInput
+
 OLD = {"a": [1, 2], "b": ["x", "y"], "c": [1.0, 2.0], "gone": [0, 0]}
 NEW = {"c": [1.0, 2.5], "a": [1, 2], "b": [7, 8], "new": [1, 1]}
 
@@ -141,3 +143,17 @@ def test_tables_of_other_columns_only_are_told_without_reading(datasets, memory)
     for entry in packs:
         memory.delete(entry.path)
     assert old.diff(new).rows_added == 0
+
+
+def test_what_is_no_version_no_key_and_no_limit_is_refused(tables):
+    old, new = tables
+    for other in (None, new.ref, {"a": [1]}):
+        with pytest.raises(InvalidInput, match="no version of a dataset"):
+            old.diff(other)
+    with pytest.raises(InvalidInput, match="key=5 is no name of a column"):
+        old.diff(new, key=5)
+    for limit in ("x", 1.5, True, -1):
+        with pytest.raises(InvalidInput, match="limit="):
+            old.diff(new).added(limit)
+    with pytest.raises(InvalidInput, match="no profile"):
+        old.profile.merge(5)

@@ -198,6 +198,8 @@ def test_what_cant_be_compared_is_refused(datasets, folder):
         leakage({"a": [1]}, {"b": [1]})
     with pytest.raises(InvalidInput, match="keys: there is no column 'b'"):
         leakage({"a": [1], "b": [1]}, {"a": [1]}, keys="b")
+    with pytest.raises(InvalidInput, match="keys=5 is no name of a column"):
+        leakage({"a": [1]}, {"a": [1]}, keys=5)
     with pytest.raises(InvalidInput, match="columns: there is no column"):
         leakage({"a": [1]}, {"a": [1]}, columns=["b"])
     with pytest.raises(InvalidInput, match="is a folder"):

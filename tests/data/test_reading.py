@@ -5,13 +5,14 @@ import multiprocessing
 import os
 import threading
 import zipfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkit.data.reading.chunked_file import ChunkedFile
-from mlkit.errors import Corrupt
+from mlkit.errors import Corrupt, InvalidInput
 from mlkit.objects.pack_reading import PackReader
 from mlkit.objects.pack_writer import PackWriter
 from mlkit.objects.packs import PACK_SIZE, ChunkRef
@@ -255,3 +256,13 @@ def test_libraries_read_it_as_a_file(tmp_path, open_datasets, memory):
         assert archive.testzip() is None
     with version.open("frame.csv") as file, io.TextIOWrapper(file) as text:
         assert text.readline() == "x,y\n"
+
+
+def test_a_file_is_opened_by_a_text_or_a_path(datasets, folder):
+    version = datasets.log("files", folder)
+    inner = version.files()[0].path
+    with version.open(Path(inner)) as by_path, version.open(inner) as by_text:
+        assert by_path.read() == by_text.read()
+    for path in (5, None, b"x"):
+        with pytest.raises(InvalidInput, match="no path of a file"):
+            version.open(path)

@@ -205,6 +205,35 @@ def test_a_part_reads_like_a_table(datasets):
     assert datasets.log("test", part).to_arrow().equals(whole)
 
 
+def test_a_part_is_read_by_columns_filters_and_batches_as_a_version_is(datasets):
+    data = {"n": list(range(1000)), "x": [n % 7 for n in range(1000)]}
+    version = datasets.log("d", data)
+    for part in (version.split(HALVES, by="n")["train"], split(data, HALVES, by="n")["train"]):
+        whole = part.to_arrow().to_pylist()
+        few = part.to_arrow(["n"], filters=[("x", ">", 4)])
+        assert few.to_pylist() == [{"n": row["n"]} for row in whole if row["x"] > 4]
+        assert part.to_pandas(["n"], filters=[("x", "==", 9)]).shape == (0, 1)
+        assert part.to_polars(filters=pc.field("x") == 1).height == sum(r["x"] == 1 for r in whole)
+        sizes = [batch.num_rows for batch in part.batches(["n"], rows=100)]
+        assert max(sizes) == 100
+        assert sum(sizes) == len(whole)
+        assert part.to_arrow([]).num_rows == len(whole)
+        for readable in (part, version):
+            for columns in ("n", 5, [1], ["m"], ["n", "n"]):
+                with pytest.raises(InvalidInput):
+                    readable.to_arrow(columns)
+            for rows in (0, 1.5, "x", True):
+                with pytest.raises(InvalidInput, match="batch can't have"):
+                    next(readable.batches(rows=rows))
+            assert sum(batch.num_rows for batch in readable.batches(rows=2**70)) > 0
+
+
+def test_one_row_is_told_as_one_and_names_stay_on_their_line():
+    assert "a frame, 1 row split by n" in str(split({"n": [1]}, HALVES, by="n"))
+    assert "1 row has no n; it is one group, in " in str(split({"n": [None, 1]}, HALVES, by="n"))
+    assert "\x1b" not in repr(split({"\x1b[31m": [1]}, HALVES, by="\x1b[31m"))
+
+
 def test_only_what_is_needed_is_read():
     seen = []
     data = table([(n, "a") for n in range(9)])
@@ -274,6 +303,11 @@ def test_hostile_names_stay_text():
         ({"a": float("nan")}, "share of 'a' is nan"),
         ({"a": True}, "share of 'a' is True"),
         ({"a": "1"}, "share of 'a' is '1'"),
+        (0.8, "doesn't name parts"),
+        ([0.8, 0.2], "doesn't name parts"),
+        (None, "doesn't name parts"),
+        ("ab", "doesn't name parts"),
+        ([("a",)], "doesn't name parts"),
         ([("a", 0.5), ("a", 0.5)], "Two parts have the name 'a'"),
     ],
 )
@@ -289,6 +323,9 @@ def test_names_columns_and_seeds_that_cant_be_are_refused(datasets, folder):
         split({"n": [1]}, HALVES, by="m")
     with pytest.raises(InvalidInput, match="by names no column"):
         split({"n": [1]}, HALVES, by=[])
+    for by in (5, [5]):
+        with pytest.raises(InvalidInput, match="no name of a column"):
+            split({"n": [1]}, HALVES, by=by)
     for seed in (-1, 2**64, 0.5, True):
         with pytest.raises(InvalidInput, match="seed="):
             split({"n": [1]}, HALVES, seed=seed)

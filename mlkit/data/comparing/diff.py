@@ -208,6 +208,9 @@ class DatasetDiff:
         """Match rows, anew if more of their numbers are wanted than were kept."""
         if self.rows_unmatched:
             raise InvalidInput(f"The rows can't be matched: {self.rows_unmatched}")
+        is_number = isinstance(limit, int) and not isinstance(limit, bool)
+        if limit is not None and not is_number:
+            raise InvalidInput(f"limit={limit!r} is no number of rows", hint="Use None for all")
         if limit is not None and limit < 0:
             raise InvalidInput(
                 f"limit={limit} is negative", hint="Leave it out, or use None for all"
@@ -243,9 +246,15 @@ def diff(
             without it.
 
     Raises:
-        InvalidInput: A column of the key isn't in both with one type, or not both are tables.
+        InvalidInput: A column of the key isn't in both with one type, or not both are tables, or
+            one is no version.
         Corrupt: What was stored is damaged.
     """
+    if not hasattr(after, "listing"):
+        raise InvalidInput(
+            f"{after!r:.80} is no version of a dataset",
+            hint='Give one, such as store.dataset("flights:2"); log a frame first',
+        )
     if before.kind == after.kind == "table":
         return _diff_tables(before, after, key)
     if key is not None:

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from mlkit.data.comparing.row_source import RowSource
+from mlkit.data.parquet import select
 from mlkit.data.reading.library_frames import pandas_frame, polars_frame
+from mlkit.data.reading.row_filter import RowFilter
+from mlkit.data.reading.table_reading import checked_rows
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+
+_ROWS = 1 << 16
 
 
 @frozen
@@ -55,48 +60,58 @@ class Part:
         """The columns, those of the table."""
         return self._source.schema
 
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator["pa.RecordBatch"]:
+    def batches(
+        self, columns: Sequence[str] | None = None, *, filters: Any = None, rows: int = _ROWS
+    ) -> Iterator["pa.RecordBatch"]:
         """Give the rows batch by batch, in the memory of a few; some batches may be empty.
 
         Args:
             columns: Which columns, in which order; all by default. Only they are read, and those
-                that the split goes by.
+                that the split and the filters go by.
+            filters: Which rows; see `DatasetVersion.to_arrow`.
+            rows: The most rows of a batch.
 
         Raises:
-            InvalidInput: There is no such column, or one is asked for twice.
+            InvalidInput: There is no such column, one is asked for twice, or a filter can't be.
             Corrupt: What was stored is damaged.
         """
-        names = self.schema.names if columns is None else list(columns)
-        chosen = list(self._source.chosen("columns", names if columns is None else columns))
-        needed = [*chosen, *(name for name in self._by if name not in chosen)]
-        for batch in self._source.read(needed):
-            yield batch.select(chosen).filter(self._mask(batch.select(list(self._by))))
+        chosen = select(self.schema, columns).names
+        most = checked_rows(rows)
+        kept = None if filters is None else RowFilter.of(filters, self.schema)
+        needed = dict.fromkeys([*chosen, *self._by, *(kept.columns if kept else ())])
+        for batch in self._source.read(list(needed)):
+            found = batch.filter(self._mask(batch.select(list(self._by))))
+            found = found if kept is None else kept.apply(found)
+            for start in range(0, max(len(found), 1), most):
+                yield found.select(chosen).slice(start, most)
 
-    def to_arrow(self, columns: Sequence[str] | None = None) -> "pa.Table":
+    def to_arrow(self, columns: Sequence[str] | None = None, *, filters: Any = None) -> "pa.Table":
         """Give the rows as an Arrow table; see `batches`."""
         import pyarrow as pa
 
-        names = self.schema.names if columns is None else list(columns)
-        fields = [self.schema.field(name) for name in names if name in self.schema.names]
-        batches = list(self.batches(columns))
-        schema = batches[0].schema if batches else pa.schema(fields)
-        return pa.Table.from_batches(batches, schema)
+        wanted = select(self.schema, columns)
+        batches = list(self.batches(columns, filters=filters))
+        return pa.Table.from_batches(batches, batches[0].schema if batches else wanted)
 
-    def to_pandas(self, columns: Sequence[str] | None = None) -> "pd.DataFrame":
+    def to_pandas(
+        self, columns: Sequence[str] | None = None, *, filters: Any = None
+    ) -> "pd.DataFrame":
         """Give the rows as a DataFrame, as `DatasetVersion.to_pandas` does.
 
         Raises:
             MissingExtra: pandas isn't installed.
         """
-        return pandas_frame(self.to_arrow(columns))
+        return pandas_frame(self.to_arrow(columns, filters=filters))
 
-    def to_polars(self, columns: Sequence[str] | None = None) -> "pl.DataFrame":
+    def to_polars(
+        self, columns: Sequence[str] | None = None, *, filters: Any = None
+    ) -> "pl.DataFrame":
         """Give the rows as a polars DataFrame.
 
         Raises:
             MissingExtra: polars isn't installed.
         """
-        return polars_frame(self.to_arrow(columns))
+        return polars_frame(self.to_arrow(columns, filters=filters))
 
     def as_rows(self) -> RowSource:
         """Give the rows as a source for what goes through rows, without counting them first."""

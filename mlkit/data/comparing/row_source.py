@@ -1,7 +1,7 @@
 """Rows to go through more than once: those of a version, of a part of one, or of a frame."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -66,8 +66,14 @@ class RowSource:
         Raises:
             InvalidInput: There is no such column, one is named twice, or none is.
         """
-        names = (columns,) if isinstance(columns, str) else tuple(columns)
         known = self.schema.names
+        names = (columns,) if isinstance(columns, str) else columns
+        if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+            raise InvalidInput(
+                f"{what}={columns!r} is no name of a column, and no list of names",
+                hint=f"Write {what}={known[:1]!r}, for example",
+            )
+        names = tuple(names)
         where = f" in {self.name}" if self.name else ""
         for name in names:
             if name not in known:

@@ -22,6 +22,7 @@ from mlkit.data.comparing.row_digest import Digests, row_digests, value_digests
 from mlkit.data.comparing.row_source import RowSource
 from mlkit.data.comparing.split_counts import SplitCounts, count_parts
 from mlkit.data.comparing.split_display import split_html, split_text
+from mlkit.display.markup import plain
 from mlkit.errors import InvalidInput
 from mlkit.storage.parallel import each
 
@@ -35,6 +36,7 @@ METHOD = "mlkit split 1"
 _BITS = 53
 _THREADS = 2
 _ROUNDING = 1e-9
+_PAIR = 2
 
 
 @frozen
@@ -163,8 +165,8 @@ class Splits(Mapping[str, Part]):
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{name} {share:g}" for name, share in self.shares.items())
-        by = "" if self.by is None else f" by {', '.join(self.by)}"
-        return f"<Splits {self._source.name or 'of a frame'}{by}: {parts}>"
+        by = "" if self.by is None else f" by {', '.join(map(plain, self.by))}"
+        return f"<Splits {plain(self._source.name) or 'of a frame'}{by}: {parts}>"
 
     def __str__(self) -> str:
         return split_text(self)
@@ -211,11 +213,22 @@ def split(
     return Splits(shares=_checked(shares), by=columns, seed=seed, source=source)
 
 
+def _pairs(shares: Any) -> list[tuple[Any, Any]]:
+    """Give the names and shares of a mapping, or of pairs."""
+    listed = list(shares.items()) if isinstance(shares, Mapping) else shares
+    is_list = isinstance(listed, list | tuple)
+    if not is_list or not all(isinstance(p, list | tuple) and len(p) == _PAIR for p in listed):
+        raise InvalidInput(
+            f"shares={shares!r} doesn't name parts",
+            hint='Write {"train": 0.8, "test": 0.2}, for example',
+        )
+    return [(name, share) for name, share in listed]
+
+
 def _checked(shares: Shares) -> dict[str, float]:
     """Give the shares by their names, when they make up a whole."""
-    pairs = shares.items() if isinstance(shares, Mapping) else shares
     found: dict[str, float] = {}
-    for name, share in pairs:
+    for name, share in _pairs(shares):
         check_name(name, "part")
         if name in found:
             raise InvalidInput(f"Two parts have the name {name!r}", hint="Rename one of them")

@@ -30,7 +30,8 @@ def split_html(splits: "Splits") -> str:
 def _headline(splits: "Splits") -> str:
     by = "whole rows" if splits.by is None else ", ".join(map(plain, splits.by))
     name = splits.definition.get("dataset", "a frame")
-    return f"{name}, {splits.counts.total:,} rows split by {by}, seed {splits.seed}"
+    rows = "1 row" if splits.counts.total == 1 else f"{splits.counts.total:,} rows"
+    return f"{name}, {rows} split by {by}, seed {splits.seed}"
 
 
 def _heads(splits: "Splits") -> tuple[str, ...]:
@@ -55,7 +56,8 @@ def _remarks(splits: "Splits") -> list[str]:
     """Say what to know of missing values, and of shares that are far from what was wanted."""
     counts, by = splits.counts, splits.by or ()
     told = [
-        f"{rows:,} rows have no {plain(by[0])}; they are one group, in {name}."
+        f"{'1 row has' if rows == 1 else f'{rows:,} rows have'} no {plain(by[0])};"
+        f" {'it is' if rows == 1 else 'they are'} one group, in {name}."
         for name, rows in counts.missing.items()
         if rows
     ]

@@ -75,6 +75,8 @@ class Profile:
             >>> first.merge(second)["x"].max
             3
         """
+        if not isinstance(other, Profile):
+            raise InvalidInput(f"{other!r:.80} is no profile", hint="Give version.profile")
         names = [[column.name for column in one.columns] for one in (self, other)]
         if names[0] != names[1]:
             raise InvalidInput(

@@ -80,8 +80,8 @@ class RowFilter:
         columns = tuple(name for name in schema.names if name in names)
         return cls(columns, expression, alternatives)
 
-    def apply(self, table: "pa.Table") -> "pa.Table":
-        """Give the rows of a table for which it holds.
+    def apply(self, table: Any) -> Any:
+        """Give the rows of a table, or of a batch, for which it holds.
 
         Raises:
             InvalidInput: A value of the table can't be compared.

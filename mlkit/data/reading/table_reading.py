@@ -1,6 +1,7 @@
 """Reads the Parquet file of a table: only the columns and row groups that are needed."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -11,7 +12,7 @@ from attrs import field, frozen
 from mlkit.data.parquet import conform, select
 from mlkit.data.reading.row_filter import RowFilter
 from mlkit.data.reading.table_bytes import TableBytes
-from mlkit.errors import Corrupt, MlkitError
+from mlkit.errors import Corrupt, InvalidInput, MlkitError
 from mlkit.storage.parallel import each
 from mlkit.tables.chunks import leaves_of, span
 
@@ -142,6 +143,17 @@ class _Group:
             return table  # which has rows, though pyarrow forgets them when it casts no columns
         batches = [conform(batch, wanted) for batch in table.to_batches()]
         return pa.Table.from_batches(batches, wanted)
+
+
+def checked_rows(rows: int) -> int:
+    """Give the most rows of a batch, which is no more than there can be.
+
+    Raises:
+        InvalidInput: It is no number above 0.
+    """
+    if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
+        raise InvalidInput(f"A batch can't have {rows!r} rows", hint="Write rows=10_000")
+    return min(rows, sys.maxsize)
 
 
 @contextmanager
