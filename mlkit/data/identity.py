@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from mlkit.data.layout import lay_out
+from mlkit.data.layout import lay_out, refusals
 from mlkit.data.logical import plain_type, type_text
 from mlkit.data.streams import Level
 from mlkit.errors import InvalidInput
@@ -140,12 +140,10 @@ class _Column:
         self._level = Level(self._target)
 
     def update(self, array: "pa.Array") -> None:
-        import pyarrow as pa
-
         try:
             for start in range(0, len(array), _ROWS):
                 self._level.update(lay_out(array.slice(start, _ROWS), self._target))
-        except pa.ArrowException as error:
+        except refusals() as error:
             message = f"Column {self.name!r} of type {array.type} can't be identified: {error}"
             raise InvalidInput(message, hint="Cast the column to a plain type first") from error
 

@@ -77,6 +77,21 @@ def _is_bytes(kind: "pa.DataType") -> bool:
     return bool(large or types.is_string(kind) or types.is_binary(kind))
 
 
+def refusals() -> tuple[type[Exception], ...]:
+    """Give the errors with which Arrow refuses values and types; memory that runs out is none."""
+    import pyarrow as pa
+
+    return (
+        pa.ArrowInvalid,
+        pa.ArrowNotImplementedError,
+        pa.ArrowTypeError,
+        pa.ArrowIndexError,
+        pa.ArrowKeyError,
+        pa.ArrowCapacityError,
+        pa.ArrowSerializationError,
+    )
+
+
 def lay_out(array: "pa.Array", target: "pa.DataType") -> "pa.Array":
     """Give an array's values with another type of the same logical type.
 

@@ -336,3 +336,23 @@ def test_categories_of_a_column_that_is_kept_plain_are_not_noted():
     assert with_categories(field, pa.chunked_array([coded(pa.array([1], pa.float16()), [0])])) == (
         field
     )
+
+
+def full(*_, **__):
+    raise pa.ArrowMemoryError("malloc failed")
+
+
+def test_memory_that_runs_out_is_no_fault_of_the_table(datasets, monkeypatch):
+    table = pa.table({"c": [1]})
+    version = datasets.log("x", table)
+    monkeypatch.setattr("polars.from_arrow", full)
+    with pytest.raises(MemoryError):
+        version.to_polars()
+    monkeypatch.setattr("pyarrow.parquet.ParquetWriter.write_table", full)
+    with pytest.raises(MemoryError):
+        write_parquet(table.to_batches(), table.schema, lambda _: None)
+    for module in ("parquet.categorized", "identity.lay_out"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"mlkit.data.{module}", full)
+            with pytest.raises(MemoryError):
+                datasets.log("y", table)

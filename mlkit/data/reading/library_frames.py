@@ -53,6 +53,8 @@ def _converted(table: "pa.Table", convert: "Callable[[pa.Table], Any]", library:
     """Give a table as a frame, or say which column can't be one."""
     try:
         return convert(table)
+    except MemoryError:
+        raise
     except Exception as error:
         for name in table.column_names:
             try:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from mlkit.data.layout import refusals
 from mlkit.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -31,15 +32,13 @@ def check_values(table: "pa.Table") -> None:
         >>> import pyarrow as pa
         >>> check_values(pa.table({"t": pa.array([1], pa.timestamp("s"))}))
     """
-    import pyarrow as pa
-
     for name, column in zip(table.column_names, table.columns, strict=True):
         try:
             _check_words(column)
             if any(map(_is_doubtful, _kinds(column.type))):
                 for leaf in chain.from_iterable(map(_leaves, column.chunks)):
                     _check(leaf)
-        except pa.ArrowException as error:
+        except refusals() as error:
             raise unfit(f"column {name!r}: {error}") from error
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 from attrs import field, frozen
 
 from mlkit.data.categories import with_categories
+from mlkit.data.layout import refusals
 from mlkit.data.logical import type_text
 from mlkit.data.parquet import conform, storable
 from mlkit.errors import InvalidInput, MlkitError
@@ -161,11 +162,9 @@ def kept_batch(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch"
         >>> kept_batch(batch, kept_schema(batch.schema)).column("a").type
         DataType(large_string)
     """
-    import pyarrow as pa
-
     try:
         return conform(batch, schema)
-    except pa.ArrowException as error:
+    except refusals() as error:
         raise InvalidInput(
             f"The table can't be kept: {error}", hint="Cast the column to a plain type first"
         ) from error

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from mlkit.data.layout import refusals
 from mlkit.data.sources.parquet_values import check_values, unfit
 from mlkit.data.storing.row_groups import row_groups
 from mlkit.errors import InvalidInput
@@ -51,14 +52,14 @@ def write_parquet(
             use_dictionary=_repeating(first),
             use_content_defined_chunking=_PAGE,
         )
-    except (pa.ArrowException, OSError) as error:  # nothing goes to the sink yet
+    except _unwritable() as error:  # nothing goes to the sink yet
         raise _unfit(error, pa.Table.from_batches([], schema)) from error
     try:
         for group in chain((first,), groups):
             check_values(group)
             try:
                 writer.write_table(group, row_group_size=max(1, group.num_rows))
-            except pa.ArrowException as error:
+            except refusals() as error:
                 raise _unfit(error, group) from error
             sink.end_group()
         writer.close()
@@ -91,6 +92,10 @@ def _repeats(column: "pa.ChunkedArray") -> bool:
         return False
 
 
+def _unwritable() -> tuple[type[Exception], ...]:
+    return (*refusals(), OSError)
+
+
 def _unfit(error: Exception, table: "pa.Table") -> InvalidInput:
     """Say which column of a table can't be written, and why."""
     import pyarrow as pa
@@ -99,7 +104,7 @@ def _unfit(error: Exception, table: "pa.Table") -> InvalidInput:
     for name in table.column_names:
         try:
             pq.write_table(table.select([name]), pa.MockOutputStream())
-        except (pa.ArrowException, OSError) as found:
+        except _unwritable() as found:
             return unfit(f"column {name!r}: {found}")
     return unfit(str(error))
 
