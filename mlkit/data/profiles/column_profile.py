@@ -47,8 +47,9 @@ class ColumnProfile:
             up to 2,047; beyond with a standard error of 2.2 %, see `DistinctSketch`.
         min: The least value but NaN, of types that have an order; of texts the first 200 letters.
         max: The greatest value.
-        mean: Of finite numbers, their mean; of booleans, the share that is true.
-        std: Of finite numbers, the standard deviation of the population.
+        mean: Of finite numbers, their mean; of booleans, the share that is true. None beyond all
+            floats.
+        std: Of finite numbers, the standard deviation of the population, computed in floats.
         quantiles: Of finite numbers and of times, the values below which these shares of them lie.
             Exact up to 1,024 different values or 2,047 values; beyond, see `QuantileSketch`.
         top: The commonest values with their counts, of numbers those that come more than once.
