@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlkit.data.sources import csv_table, json_rows, json_table
+from mlkit.data.sources import csv_file, csv_table, json_rows, json_table
 from mlkit.data.sources.given import given as hand_over
 from mlkit.errors import InvalidInput
 
@@ -143,6 +143,40 @@ class TestCsv:
         monkeypatch.setattr(csv_table, "_BLOCKS", (64, 128))
         with pytest.raises(InvalidInput, match="a row is longer"):
             table(tmp_path / "t.csv")
+
+    @pytest.mark.parametrize("words", ["Expected 1 columns, got 2", "Empty CSV file or block"])
+    def test_a_long_row_is_one_whatever_arrow_says_of_it(self, tmp_path, monkeypatch, words):
+        find = csv_table._types
+
+        def types(file, shown):
+            if file.block == 64:
+                raise pa.ArrowInvalid(f"CSV parse error: {words}")
+            return find(file, shown)
+
+        monkeypatch.setattr(csv_table, "_types", types)
+        for value in ("x" * 200, f'"{"x" * 100}\n{"y" * 100}"'):
+            (tmp_path / "t.csv").write_text(f"a,b\n1,2\n1,{value}\n")
+            assert table(tmp_path / "t.csv")["b"].to_pylist() == ["2", value.strip('"')]
+        (tmp_path / "t.csv").write_text("a,b\n" + "1,2\n" * 100)
+        with pytest.raises(InvalidInput, match=r"can't be read as CSV|is empty"):
+            table(tmp_path / "t.csv")
+
+    def test_a_file_is_not_closed_while_a_thread_of_arrow_may_read_it(self, tmp_path, monkeypatch):
+        opened, plain = [], pa.input_stream
+
+        def spy(*args, **options):
+            opened.append(plain(*args, **options))
+            return opened[-1]
+
+        (tmp_path / "t.csv").write_text("a\n" + "1\n" * 100 + '"x"\n')
+        monkeypatch.setattr("pyarrow.input_stream", spy)
+        file = csv_file.CsvFile(tmp_path / "t.csv", ",", None, 64)
+        with pytest.raises(pa.ArrowInvalid):
+            list(file.batches({"a": pa.int64()}))
+        next(file.batches({}))
+        next(file.texts(["a"]))
+        assert not file.is_cut(["a"])
+        assert [source.closed for source in opened] == [False] * 4
 
     def test_tabs_part_the_values_of_a_tsv_file(self, tmp_path):
         (tmp_path / "t.tsv").write_text("a\tb\n1\tx,y\n")

@@ -46,7 +46,7 @@ class CsvFile:
         Raises:
             ArrowInvalid: The first block isn't what the types say, or no CSV.
         """
-        with self.raw() as source, self._reader(source, types, check=check) as reader:
+        with self._reader(self.raw(), types, check=check) as reader:
             yield reader
 
     def batches(self, types: Types, *, check: bool = True) -> Iterator["pa.RecordBatch"]:
@@ -59,7 +59,7 @@ class CsvFile:
         import pyarrow as pa
 
         types = dict.fromkeys(names, pa.string())
-        with self.raw() as source, self._reader(source, types, only=names) as reader:
+        with self._reader(self.raw(), types, only=names) as reader:
             yield from reader
 
     def signs(self) -> tuple[bool, bool]:
@@ -86,22 +86,34 @@ class CsvFile:
 
         row = f"\n{self.delimiter.join([_END] * len(names))}\n".encode()
         last: dict[str, str] = {}
-        with self.raw() as source:
-            longer = io.BufferedReader(_Longer(source, row))
-            types = dict.fromkeys(names, pa.string())
-            with self._reader(longer, types, check=False) as reader:
-                for batch in reader:
-                    if len(batch):
-                        last = batch.slice(len(batch) - 1).to_pylist()[0]
+        longer = cast("BinaryIO", _Longer(self.raw(), row))
+        types = dict.fromkeys(names, pa.string())
+        with self._reader(longer, types, check=False) as reader:
+            for batch in reader:
+                if len(batch):
+                    last = batch.slice(len(batch) - 1).to_pylist()[0]
         return set(last.values()) != {_END}
 
-    def has_more_than_a_block(self) -> bool:
-        """Tell whether there is more than is read at once."""
+    def has_long_row(self) -> bool:
+        """Tell whether a row may be too long for the block: no row ends for half of one."""
+        marks = length = 0
         with self.raw() as source:
-            return len(source.read(self.block + 1)) > self.block
+            while piece := source.read(max(1, min(_AT_ONCE, self.block // 4))):
+                parts = piece.split(b'"')
+                outside = parts[marks % 2 :: 2]
+                ends = any(b"\n" in part or b"\r" in part for part in outside)
+                length = 0 if ends else length + len(piece)
+                if length >= self.block // 2:
+                    return True
+                marks += len(parts) - 1
+        return False
 
     def raw(self) -> BinaryIO:
-        """Open it for its bytes, decompressed."""
+        """Open it for its bytes, decompressed.
+
+        What Arrow reads is left open until nothing refers to it: a thread of a reader that was
+        given up may still read, and would read from the file that got the same descriptor next.
+        """
         import pyarrow as pa
 
         return cast("BinaryIO", pa.input_stream(str(self.path), compression=self.compression))

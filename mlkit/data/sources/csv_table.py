@@ -16,7 +16,7 @@ _BLOCKS = (1 << 20, 8 << 20, 64 << 20)
 has about thirty of them in memory."""
 
 _TOO_LONG = "straddl"  # what Arrow says of a row that is longer than a block
-_EMPTY = "Empty CSV"  # what it says of a first row that is, too
+_EMPTY = "Empty CSV"
 _READ_IT = "Read it with pandas or polars, which take many options, and hand over the frame"
 
 
@@ -191,9 +191,15 @@ def _check_delimiter(names: list[str], shown: str) -> None:
 
 
 def _is_too_long(error: Exception, file: CsvFile) -> bool:
-    """Tell whether a larger block is all that is needed."""
-    text = str(error)
-    return _TOO_LONG in text or (_EMPTY in text and file.has_more_than_a_block())
+    """Tell whether a larger block may be all that is needed.
+
+    Arrow goes on behind a row that is too long, and says at random what it stumbles over first.
+    """
+    import pyarrow as pa
+
+    if _TOO_LONG in str(error):
+        return True
+    return isinstance(error, pa.ArrowInvalid) and file.has_long_row()
 
 
 def _unreadable(error: Exception, shown: str, *, too_long: bool) -> InvalidInput:
