@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from mlkit._core.hashing import hex_of
 from mlkit.errors import Corrupt
-from mlkit.objects.packs import ChunkRef
+from mlkit.objects.packs import MOST_OF_CHUNK, MOST_OF_OFFSET, ChunkRef
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -289,13 +289,18 @@ def _chunk_faults(table: "pa.Table") -> list[tuple["pa.Array", str]]:
     chunks = table["chunks"].combine_chunks()
     values = chunks.values
     sizes, offsets = values.field("size"), values.field("offset")
-    unfit = pc.or_(pc.less(sizes, 0), pc.less(offsets, 0)).cast(pa.int64())
+    nowhere = pc.or_(pc.less(offsets, 0), pc.greater_equal(offsets, MOST_OF_OFFSET))
+    senseless = pc.or_(pc.less(sizes, 1), pc.greater(sizes, MOST_OF_CHUNK))
+    unfit = pc.or_(senseless, nowhere).cast(pa.int64())
     copied = table["source"].combine_chunks().is_null()
+    held = pc.or_(copied, pc.greater(pc.list_value_length(chunks), 0))
+    unnamed = table["digest"].combine_chunks().is_null()
     whole = table["size"].combine_chunks()
     other = pc.not_equal(_sums(chunks, sizes), whole)
     return [
         (pc.less(whole, 0), "its size is less than nothing"),
-        (pc.greater(_sums(chunks, unfit), 0), "a chunk lies nowhere"),
+        (pc.greater(_sums(chunks, unfit), 0), "a chunk lies nowhere, is empty or too large"),
+        (pc.and_(held, unnamed), "it has no digest"),
         (pc.and_(copied, other), "its chunks don't make up its size"),
     ]
 

@@ -9,7 +9,13 @@ from attrs import frozen
 
 ROOT = "packs"
 CHUNK_SIZE = 1 << 20
-"""The most bytes of a chunk."""
+"""The bytes of a chunk of a file that is cut at fixed distances."""
+
+MOST_OF_CHUNK = 64 << 20
+"""The most bytes of a chunk that a reader takes; writers stay far below."""
+
+MOST_OF_OFFSET = 1 << 40
+"""The offsets of chunks are below; packs are far smaller."""
 
 PACK_SIZE = 32 << 20
 """A pack that has so many bytes is full; it has a chunk more at most."""

@@ -83,6 +83,13 @@ def test_a_path_without_fault_stays_below_any_folder(path):
         ({"size": -3, "source": Source("s3://raw/a")}, "less than nothing"),
         ({"chunks": (ChunkRef(PACK, -3, PACK, 0), ChunkRef(PACK, 6, PACK, 0))}, "lies nowhere"),
         ({"chunks": (ChunkRef(PACK, 3, PACK, -1),)}, "lies nowhere"),
+        ({"chunks": (ChunkRef(PACK, 3, PACK, 2**63 - 2),)}, "lies nowhere"),
+        ({"chunks": (ChunkRef(PACK, 3, PACK, 0), ChunkRef(PACK, 0, PACK, 3))}, "is empty"),
+        ({"size": 2**60, "chunks": (ChunkRef(PACK, 2**60, PACK, 0),)}, "too large"),
+        ({"size": 2**26 + 1, "chunks": (ChunkRef(PACK, 2**26 + 1, PACK, 0),)}, "too large"),
+        ({"digest": ""}, "no digest"),
+        ({"digest": "", "size": 0, "chunks": ()}, "no digest"),
+        ({"digest": "", "source": Source("s3://raw/a")}, "no digest"),
     ],
 )
 def test_chunks_that_cannot_be_are_refused(change, why):
