@@ -9,7 +9,6 @@ taken away first. Values, nulls, their order, names and logical types remain. Wh
 import hashlib
 import struct
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -18,6 +17,7 @@ from mlkit.data.layout import lay_out, refusals
 from mlkit.data.logical import plain_type, type_text
 from mlkit.data.streams import Level
 from mlkit.errors import InvalidInput
+from mlkit.storage.parallel import Pool
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,7 +67,7 @@ def identify(table: "pa.Table") -> TableIdentity:
         for number in range(table.num_columns):
             hasher.update_column(number, table.column(number).chunks)
     else:
-        with ThreadPoolExecutor() as pool:
+        with Pool() as pool:
             jobs = [
                 pool.submit(hasher.update_column, number, table.column(number).chunks)
                 for number in range(table.num_columns)

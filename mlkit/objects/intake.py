@@ -5,7 +5,7 @@ import os
 from array import array
 from collections import deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -14,6 +14,7 @@ from attrs import frozen
 from mlkit.objects.chunk_columns import ChunkColumns, Place, fixed_digests, numbers
 from mlkit.objects.manifest import Manifest, chunk_type, schema
 from mlkit.objects.pack_writer import PackWriter
+from mlkit.storage.parallel import Pool
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,8 +54,8 @@ class Intake:
 
     def __init__(self, packs: PackWriter) -> None:
         self._packs = packs
-        self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="mlkit-chunks")
-        self._whole = ThreadPoolExecutor(1, thread_name_prefix="mlkit-files")
+        self._pool = Pool(os.cpu_count(), thread_name_prefix="mlkit-chunks")
+        self._whole = Pool(1, thread_name_prefix="mlkit-files")
         self._paths: list[str] = []
         self._sizes, self._counts = array("q"), array("q", [0])
         self._digests = bytearray()
@@ -130,9 +131,7 @@ class Taking:
         whole: Digests the file; a pool of one thread, so in order.
     """
 
-    def __init__(
-        self, packs: PackWriter, pool: ThreadPoolExecutor, whole: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, packs: PackWriter, pool: Pool, whole: Pool) -> None:
         self._packs, self._pool, self._whole = packs, pool, whole
         self._file = hashlib.sha256()
         self._waiting: deque[tuple[bytes, Future[bytes], Future[None]]] = deque()

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from mlkit.data.demands import Demands
@@ -15,6 +15,7 @@ from mlkit.errors import InvalidInput
 from mlkit.objects.intake import Intake
 from mlkit.objects.manifest import Manifest
 from mlkit.objects.pack_writer import PackWriter
+from mlkit.storage.parallel import Pool
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -125,7 +126,7 @@ class TableContent:
 def _hashed(batches: Iterable["pa.RecordBatch"], hasher: TableHasher) -> Iterator["pa.RecordBatch"]:
     """Give batches on while a thread digests them, a few behind."""
     waiting: deque[Future[None]] = deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="mlkit-identity") as pool:
+    with Pool(1, thread_name_prefix="mlkit-identity") as pool:
         for batch in batches:
             waiting.append(pool.submit(hasher.update, batch))
             if len(waiting) > _AHEAD:
