@@ -1,6 +1,7 @@
 """Shards: a small change of many files costs little, and one file is found without the others."""
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -193,6 +194,54 @@ def test_a_file_of_more_chunks_than_a_shard_has_is_a_shard_of_its_own():
     files = [entry("a"), entry("b", chunks=9000), entry("c"), entry("d", chunks=5000)]
     shards = list(cut(Manifest.of(files)))
     assert [shard.paths.to_pylist() for shard in shards] == [["a"], ["b"], ["c", "d"]]
+
+
+BOMBS = {
+    "texts": {"path": "p" * 4000},
+    "long texts": {"path": "p" * 400_000},
+    "sources": {"source": {"url": "s" * 4000}},
+    "chunks": {"chunks": [{"digest": None, "size": 1, "pack": b"p" * 32, "offset": 0}] * 100},
+}
+
+
+@pytest.mark.parametrize("encoding", ["dictionary", "DELTA_BYTE_ARRAY"])
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_small_shard_that_would_fill_the_memory_is_refused_before_it_does(bomb, encoding):
+    row = {**Manifest.of([entry("a")]).table.to_pylist()[0], **BOMBS[bomb]}
+    one = pa.Table.from_pylist([row], schema=schema())
+    rows = one.take(pa.array([0] * (500 if bomb == "long texts" else 20_000)))
+    options = (
+        {}
+        if encoding == "dictionary"
+        else {
+            "use_dictionary": False,
+            "column_encoding": {"path": encoding, "source.url": encoding},
+        }
+    )
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, schema(), compression="zstd", **options) as writer:
+        for _ in range(5):
+            writer.write_table(rows)
+    data = bytes(sink.getvalue())
+    del rows
+    assert len(data) < 1 << 20
+    usual = pa.default_memory_pool()
+    watched = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(watched)
+    try:
+        with pytest.raises(Corrupt, match="far more memory"):
+            decode_shard(data, "The manifest m")
+    finally:
+        pa.set_memory_pool(usual)
+    assert watched.max_memory() < 512 << 20
+
+
+def test_files_with_the_longest_paths_in_common_folders_are_read(large):
+    folder = "/".join(["x" * 250] * 16)
+    paths = [f"{folder}/{number:07}" for number in range(8192)]
+    table = large.table.slice(0, 8192).set_column(0, "path", pa.array(paths))
+    data = encode_shard(Manifest(table))
+    assert decode_shard(data, "m").paths.to_pylist() == paths
 
 
 names = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\\"), max_size=8)
