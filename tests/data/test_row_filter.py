@@ -155,8 +155,11 @@ def test_expressions_that_nan_could_meet_rule_out_nothing_where_there_are_floats
         ~(pc.field("x") == 1.0),
         pc.is_nan(pc.field("x")),
         ~(pc.field("x") <= 5),
+        pc.field("x").isin([NAN]),
+        pc.field("x").isin([*map(float, range(2, 500)), NAN, *map(float, range(500, 999))]),
     ):
         assert ruled_out(table, expression) == [0, 1]
+    assert ruled_out(table, pc.field("x").isin([2.0])) == [1]
 
 
 def test_an_expression_says_which_columns_it_looks_at():
