@@ -300,7 +300,7 @@ class Datasets:
     ) -> DatasetVersion:
         series = self._open_series(name)
         number = self._committer.commit(series, make, fields, self._index_chunks)
-        version = self[name][number]
+        version = self._dataset(name, series)[number]
         said = str(fields.get("description") or "")
         if said and said != version.description:  # the content was there already
             version.note(said)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mlkit._core.forking import renew_after_fork
-from mlkit._core.ids import token
+from mlkit._core.ids import is_uuid7, token
 from mlkit._core.settings import cache_dir, cache_size
 
 _PARTS = ("packs", "blobs", "chunks", "folders", "checkouts", "versions")
@@ -171,7 +171,8 @@ class LocalCache:
         roots = [self.root]
         if self.root.parent == cache_dir():
             with suppress(OSError):
-                roots = [place for place in self.root.parent.iterdir() if place.is_dir()]
+                beside = self.root.parent.iterdir()  # where stores and anything else may lie
+                roots = [place for place in beside if is_uuid7(place.name)]
         for root in roots:
             for part in _PARTS:
                 for folder, _, names in os.walk(root / part):

@@ -4,7 +4,7 @@ import hashlib
 import tempfile
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, Self, cast
 
@@ -16,7 +16,7 @@ from mlkit.objects.chunk_columns import ChunkColumns, Place
 from mlkit.objects.pack_seal import seal
 from mlkit.objects.packs import PACK_SIZE, ROOT
 from mlkit.storage.faulting import fault
-from mlkit.storage.parallel import threads_for
+from mlkit.storage.parallel import Pool, threads_for
 
 if TYPE_CHECKING:
     from mlkit.storage.protocol import Entry, Storage
@@ -98,8 +98,9 @@ class PackWriter:
         self._places: dict[bytes, int] = {}  # a pack's number, and below it the offset
         self._presence = _Presence(storage)
         self._renewed: dict[str, BinaryIO] = {}
+        self._leaned: dict[bytes, bytes] = {}  # old packs that are used again: a chunk of each
         self._writers = _WRITERS if threads_for(storage) == 1 else _REMOTE_WRITERS
-        self._pool = ThreadPoolExecutor(self._writers, thread_name_prefix="mlkit-packs")
+        self._pool = Pool(self._writers, thread_name_prefix="mlkit-packs")
         self._writing: deque[Future[bytes]] = deque()
         self.new = ChunkColumns()
         """The chunks that weren't known, in the order in which they came."""
@@ -147,18 +148,59 @@ class PackWriter:
         self._places.clear()
         return [pack if isinstance(pack, bytes) else pack.result() for pack in self._packs]
 
-    def number_of(self, pack: bytes) -> int | None:
-        """Give the number of a pack that a version refers to; None where it isn't there any more.
+    def number_of(self, pack: bytes, chunk: bytes, end: int) -> int | None:
+        """Give the number of a pack that is there to stay; None where it is to be written again.
+
+        That is one which is missing, cut, or so old that garbage might be made of it, unless it is
+        known that versions refer to it.
 
         Args:
             pack: The 32 bytes of its digest.
+            chunk: The digest of a chunk in it.
+            end: How many of its bytes are needed.
         """
         if pack not in self._numbers:
-            if self._presence.entry(f"sha256:{pack.hex()}") is None:
+            there = self._presence.entry(f"sha256:{pack.hex()}")
+            if there is None or there.size < end:
                 return None
+            if is_aging(there.modified, self._clock()):
+                if not self._places_in(pack, chunk):
+                    return None
+                self._leaned[pack] = chunk
             self._numbers[pack] = len(self._packs)
             self._packs.append(pack)
         return self._numbers[pack]
+
+    def _places_in(self, pack: bytes, chunk: bytes) -> bool:
+        known = self._known.get(chunk)
+        return known is not None and known.pack == pack
+
+    @property
+    def leans(self) -> bool:
+        """Whether old packs are used again, which stay as long as they are known to be needed."""
+        return bool(self._leaned)
+
+    def hold(self) -> None:
+        """Write old packs again that it is no longer known of that versions refer to them.
+
+        So who is about to publish what refers to them looks once more at what is known, and then
+        calls this.
+
+        Raises:
+            NotFound: One is gone: garbage was collected more than once meanwhile.
+        """
+        for pack, chunk in self._leaned.items():
+            if not self._places_in(pack, chunk):
+                name = f"sha256:{pack.hex()}"
+                try:
+                    data = self._storage.read(object_path(ROOT, name))
+                except NotFound:
+                    raise NotFound(
+                        "A pack that was to be used again is gone: garbage was collected meanwhile",
+                        hint="Do it again; no version was made",
+                    ) from None
+                self._renewed[name] = _copy([data])
+                self._storage.write(object_path(ROOT, name), data, durable=True)
 
     def restore(self) -> None:
         """Write packs once more that were old, were written again for that, and are gone now.
@@ -178,10 +220,10 @@ class PackWriter:
         if known is None or known.size != size or known.offset < 0:  # a list of chunks may lie
             return None
         there = self._presence.entry(f"sha256:{known.pack.hex()}")
-        number = self.number_of(known.pack)
-        if there is None or number is None or there.size < known.offset + known.size:
+        if there is None or there.size < known.offset + known.size:
             return None
-        return Place(digest, known.size, number, known.offset)
+        number = self.number_of(known.pack, digest, known.offset + known.size)
+        return None if number is None else Place(digest, known.size, number, known.offset)
 
     def _keep(self, data: "bytes | memoryview", digest: bytes) -> Place:
         if self._size + len(self._table) >= self._pack_size:

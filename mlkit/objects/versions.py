@@ -192,7 +192,13 @@ class Versions(Generic[V]):
         found: dict[str, int] = {}
         for number in self.numbers():
             digest = self._digest(number)
-            if digest.startswith(f"sha256:{digits}"):
+            if (
+                digest.startswith(f"sha256:{digits}")
+                and self._series.read(
+                    number  # what is remembered may be of another past
+                ).get("digest")
+                == digest
+            ):
                 found[digest] = number
         if not found:
             raise NotFound(f"The {self._what} {self.name!r} has no version of digest {digits}")

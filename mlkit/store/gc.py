@@ -120,6 +120,8 @@ class _Collection:
             Corrupt: What a run or version refers to can't be read. Nothing was removed.
             StorageFault: The storage failed. What was removed until then was garbage.
         """
+        lists = ChunkLists(self.parts.storage, self.parts.datasets.cache)
+        lists.refresh()  # before the versions: what is listed later is no matter of this collection
         paths, problems = version_references(self.parts.datasets, self.parts.models, self.progress)
         faults = [f"{', '.join(one.hurts)} ({one.what})" for one in problems]
         dead: list[RunReferences] = []
@@ -132,8 +134,6 @@ class _Collection:
                 faults.append(f"run {run.run_id} ({run.fault})")
         if faults:
             raise _refusal(faults)
-        lists = ChunkLists(self.parts.storage, self.parts.datasets.cache)
-        lists.refresh()
         paths |= lists.prune(paths, dry_run=self.dry_run)
         gone, freed = self._remove_runs(dead, paths)
         return GcReport(

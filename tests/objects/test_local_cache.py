@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mlkit._core.clock import now_ns
+from mlkit._core.ids import uuid7
 from mlkit._core.settings import cache_dir, cache_size
 from mlkit.errors import InvalidInput
 from mlkit.objects.blobs import Blobs
@@ -80,7 +82,7 @@ def test_what_was_used_longest_ago_goes_first(cache):
 
 def test_the_limit_holds_for_all_stores_of_the_user_together(monkeypatch):
     monkeypatch.setenv("MLKIT_CACHE_SIZE", str(64 * BLOCK))
-    one, other = (local_cache(cache_dir() / name) for name in ("one", "other"))
+    one, other = (local_cache(cache_dir() / uuid7(now_ns())) for _ in range(2))
     for number in range(60):
         one.put(f"packs/aa/b/{number}", bytes(BLOCK))
         use_at(one.root / f"packs/aa/b/{number}", HOUR)
@@ -88,6 +90,20 @@ def test_the_limit_holds_for_all_stores_of_the_user_together(monkeypatch):
         other.put(f"packs/aa/b/{number}", bytes(BLOCK))
     assert held(cache_dir()) <= 64 * BLOCK
     assert held(other.root) > held(one.root)
+
+
+def test_stores_and_other_folders_beside_the_caches_are_left_alone(monkeypatch):
+    monkeypatch.setenv("MLKIT_CACHE_SIZE", str(4 * BLOCK))
+    mine = [cache_dir() / path for path in ("main/packs/aa/b", "photos/folders/2019/wedding.raw")]
+    for place in mine:
+        place.parent.mkdir(parents=True)
+        place.write_bytes(bytes(8 * BLOCK))
+        use_at(place, 100 * HOUR)
+    cache = local_cache(cache_dir() / uuid7(now_ns()))
+    for number in range(20):
+        cache.put(f"packs/aa/b/{number}", bytes(BLOCK))
+    assert held(cache.root) <= 4 * BLOCK
+    assert all(place.exists() for place in mine)
 
 
 def test_other_things_in_the_folder_of_a_store_are_left_alone(cache):

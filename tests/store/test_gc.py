@@ -1,11 +1,13 @@
 """Collecting garbage: what nothing refers to goes, all else stays, whoever writes or dies."""
 
 import io
+import os
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -525,6 +527,51 @@ def test_a_commit_that_has_read_the_lists_keeps_what_they_named(store, age, hook
     datasets = Datasets(hooked(store._storage, collect), cache=tmp_path / "cache")
     datasets.log("other", table)
     assert store.dataset("other").to_arrow().to_pydict() == table
+    assert list(store.verify()) == []
+
+
+def test_a_folder_that_is_remembered_does_not_lean_on_packs_that_no_version_needs(
+    store, age, tmp_path, hooked
+):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / name).write_text(name * 100)
+        os.utime(folder / name, (1, 1))
+    store.log_dataset("flights", folder)
+    (document,) = store._storage.list("datasets/flights")
+    store._storage.delete(document.path)
+    age(OLD)
+    store.gc()  # which takes the packs off the lists
+
+    def collect(moment, verb, path):
+        if (moment, verb, path) == ("before", "create", "datasets/other/1.json"):
+            store.gc()
+
+    (folder / "c").write_text("c")
+    datasets = Datasets(hooked(store._storage, collect), cache=store.datasets.cache)
+    version = datasets.log("other", folder)
+    assert version.open("a").read() == b"a" * 100
+    assert list(store.verify()) == []
+
+
+def test_two_collections_within_one_commit_lose_nothing_of_it(store, age, hooked, tmp_path):
+    table = {"a": list(range(1000))}
+    store.log_dataset("flights", table)
+    (document,) = store._storage.list("datasets/flights")
+    store._storage.delete(document.path)
+    age(OLD)
+    seen = []
+
+    def collect(moment, verb, path):
+        if (moment, verb) == ("before", "write") and path.startswith("blobs/") and not seen:
+            seen.append(path)
+            store.gc()
+            store.gc()
+
+    datasets = Datasets(hooked(store._storage, collect), cache=tmp_path / "cache")
+    with suppress(NotFound):  # the pack is gone, and the stream read: it says so
+        datasets.log("other", table)
     assert list(store.verify()) == []
 
 

@@ -119,7 +119,7 @@ class Committer:
                 **described.fields,
                 **more,
             }
-            number, new = self._publish(series, described, manifest, body)
+            number, new = self._publish(series, described, manifest, body, packs)
             if new:
                 packs.restore()
                 self._lists.add(packs.new.to_arrow(digests))
@@ -129,7 +129,12 @@ class Committer:
         return number
 
     def _publish(
-        self, series: Series, described: Described, manifest: Manifest, body: Mapping[str, Any]
+        self,
+        series: Series,
+        described: Described,
+        manifest: Manifest,
+        body: Mapping[str, Any],
+        packs: PackWriter,
     ) -> tuple[int, bool]:
         """Write manifest and document, and give the version's number and whether it is new."""
         numbers = series.numbers()
@@ -142,6 +147,9 @@ class Committer:
         places = [blobs.put(data, durable=True) for data in listed]
         starts = {"starts": starts_of(shards)} if len(shards) > 1 else {}
         document = {**body, "manifest": places, **starts}
+        if packs.leans:
+            self._lists.refresh()
+            packs.hold()
         writer = token()
         while same is None:
             number = max(numbers, default=0) + 1

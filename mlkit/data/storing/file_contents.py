@@ -98,10 +98,15 @@ def _present(manifest: Manifest, packs: PackWriter) -> tuple[Manifest, set[str]]
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    gone = [pack for pack in manifest.packs() if packs.number_of(bytes.fromhex(pack[7:])) is None]
+    places = pa.Table.from_struct_array(manifest.chunks())
+    ends = pc.add(places["offset"], places["size"])
+    grouped = places.append_column("end", ends).group_by("pack", use_threads=False)
+    needed = grouped.aggregate([("digest", "first"), ("end", "max")])
+    columns = (needed[name].to_pylist() for name in ("pack", "digest_first", "end_max"))
+    gone = [place[0] for place in zip(*columns, strict=True) if packs.number_of(*place) is None]
     if not gone:
         return manifest, set()
-    raw = pa.array([bytes.fromhex(pack[7:]) for pack in gone], pa.binary(32))
+    raw = pa.array(gone, pa.binary(32))
     chunks = manifest.table["chunks"].combine_chunks()
     lost = pc.is_in(pc.struct_field(pc.list_flatten(chunks), "pack"), value_set=raw)
     rows = pc.unique(pc.list_parent_indices(chunks).filter(lost))

@@ -1,8 +1,9 @@
 """The digests of all versions of a dataset, so that the same content is found again.
 
-They never change, so a process reads each document once, and a machine remembers what it read. As
-a version may be removed by hand and its number taken by another, what is remembered is held against
-the document before it counts.
+They never change, so a process reads each document once, and a machine remembers what it read. A
+store may be copied, or brought back from a backup, and a version be removed by hand and its number
+taken by another; so the newest that is remembered is held against its document, and so is the one
+that is found.
 """
 
 import hashlib
@@ -32,6 +33,7 @@ class VersionDigests:
 
     cache: Path
     _known: dict[str, dict[int, str]] = field(factory=dict, init=False, repr=False, eq=False)
+    _sure: set[str] = field(factory=set, init=False, repr=False, eq=False)
 
     def of(self, series: Series, number: int) -> str:
         """Give the digest of a version, nothing where its document is damaged or missing."""
@@ -48,7 +50,7 @@ class VersionDigests:
             numbers: Their numbers, rising.
             digest: The digest of the content.
         """
-        known = self._all(series)
+        known = self._held(series, numbers)
         unknown = [number for number in numbers if number not in known]
         if unknown:
             known.update(_read(series, unknown))
@@ -66,6 +68,17 @@ class VersionDigests:
         known = self._all(series)
         known[number] = digest
         self._save(series, known)
+
+    def _held(self, series: Series, numbers: Sequence[int]) -> dict[int, str]:
+        """Give what is known, unless it is of another past: of a copy, or before a backup."""
+        known = self._all(series)
+        newest = max(known.keys() & set(numbers), default=None)
+        if series.folder in self._sure:
+            return known
+        self._sure.add(series.folder)
+        if newest is not None and dict(_read(series, [newest])).get(newest) != known[newest]:
+            known.clear()
+        return known
 
     def _all(self, series: Series) -> dict[int, str]:
         if series.folder not in self._known:
@@ -85,7 +98,7 @@ class VersionDigests:
             return {}
 
     def _save(self, series: Series, known: dict[int, str]) -> None:
-        digests = {str(number): digest for number, digest in known.items()}
+        digests = {str(number): digest for number, digest in known.copy().items()}
         local_cache(self.cache).put(
             self._place(series), encode_document(_KIND, {"digests": digests})
         )
