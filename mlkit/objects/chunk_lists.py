@@ -59,13 +59,14 @@ class ChunkLists:
         cache: A folder for copies of remote lists.
 
     Example:
+        >>> import tempfile
         >>> from mlkit.storage.memory import MemoryStorage
         >>> storage = MemoryStorage("chunk-lists-example")
         >>> from mlkit.objects.pack_writer import PackWriter
         >>> with PackWriter(storage) as writer:
         ...     place = writer.add(b"some bytes")
         ...     packs = writer.finish()
-        >>> lists = ChunkLists(storage, Path("unused"))
+        >>> lists = ChunkLists(storage, Path(tempfile.mkdtemp()))
         >>> lists.add(writer.new.to_arrow(packs))
         >>> lists.get(place.digest).size
         10
