@@ -18,6 +18,7 @@ from mlkit.objects.blobs import object_path
 from mlkit.objects.chunk_lists import ChunkLists
 from mlkit.objects.series import Series
 from mlkit.storage.parallel import each
+from mlkit.store.checking import check_files_digest
 from mlkit.store.copying import Copying
 from mlkit.store.history_copying import HistoryCopying, writer_key
 from mlkit.store.numbered_copying import Held, Key, KeyOf, Numbered, read_series
@@ -158,6 +159,8 @@ class VersionCopying:
         is_model, ref = held.series.kind == models_room.KIND, f"{name}:{one.number}"
         what = "versions of models" if is_model else "versions of datasets"
         needed = list(objects(name, one))
+        if not is_model and held.find(one.fields) is None:
+            check_files_digest(self._dataset(name, one))
         if held.find(one.fields) is None and not self._have(needed, ref):
             place = held.series.path(one.number)
             self.copying.problem(place, "something that it needs wasn't copied", ref)

@@ -547,6 +547,44 @@ def test_nothing_of_a_hostile_store_gets_out_of_its_place(full, team):
     assert list(team.verify()) == []
 
 
+@pytest.fixture
+def lying(store, tmp_path):
+    """A store whose versions say that they are another content, and the digests they took."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    honest = mlkit.Store("memory://honest-" + tmp_path.name)
+    digests = {}
+    for where, said in ((honest, b"good"), (store, b"evil")):
+        (folder / "a.txt").write_bytes(said)
+        where.log_dataset("folder", folder)
+        where.log_dataset("file", folder / "a.txt")
+        where.datasets.reference("there", str(folder))
+        where.log_dataset("table", {"x": [said.decode()]})
+    for name in ("folder", "file", "there", "table"):
+        digests[name] = honest.dataset(name).digest
+        path = f"datasets/{name}/1.json"
+        fields = decode_document(store._storage.read(path), "dataset_version", path)
+        rest = {key: fields[key] for key in fields if key not in {"format", "kind", "sha256"}}
+        forged = encode_document("dataset_version", {**rest, "digest": digests[name]})
+        store._storage.write(path, forged)
+    return digests
+
+
+def test_a_version_of_files_that_says_it_is_another_content_stays_behind(lying, store, team):
+    report = team.merge(store)
+    assert team.datasets.names() == ["table"]
+    told = {one.path: one.what for one in report.problems}
+    for name in ("folder", "file", "there"):
+        assert lying[name] in told[f"datasets/{name}/1.json"]
+
+
+def test_verify_names_versions_that_say_they_are_another_content(lying, store):
+    told = {one.hurts: one.what for one in store.verify()}
+    assert set(told) == {(f"{name}:1",) for name in lying}
+    for name, digest in lying.items():
+        assert f"says that its digest is {digest}" in told[f"{name}:1",]
+
+
 def test_a_document_that_is_here_is_never_replaced(full, team):
     team.merge(full)
     run_id = full.runs.ids()[0]
