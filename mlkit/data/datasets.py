@@ -230,7 +230,10 @@ class Datasets:
     def __getitem__(self, name: str) -> Dataset:
         series = self._series(check_name(name, "dataset"))
         if series.latest() is None:
-            raise unknown("dataset", name, self.names())
+            names = self.names()
+            if name in names:  # a folder from which all was removed by hand
+                raise NotFound(f"The dataset {name!r} has no version", hint="Log one")
+            raise unknown("dataset", name, names)
         return self._dataset(name, series)
 
     def uses(
@@ -299,7 +302,7 @@ class Datasets:
         self, name: str, make: Callable[[], Content], fields: Mapping[str, Any]
     ) -> DatasetVersion:
         series = self._open_series(name)
-        number = self._committer.commit(series, make, fields, self._index_chunks)
+        number = self._committer.commit(series, make, fields, self.index_chunks)
         version = self._dataset(name, series)[number]
         said = str(fields.get("description") or "")
         if said and said != version.description:  # the content was there already
@@ -309,8 +312,12 @@ class Datasets:
             version.set_tags(tags)
         return version
 
-    def _index_chunks(self, lists: ChunkLists) -> None:
-        """List the chunks of all versions, of which a store that older ones made has no lists."""
+    def index_chunks(self, lists: ChunkLists) -> None:
+        """List the chunks of all versions, of which a store that older ones made has no lists.
+
+        Args:
+            lists: The lists of this store.
+        """
         for name in self.names():
             series = self._series(name)
             for number in series.numbers():

@@ -59,7 +59,9 @@ def export(
                     versions.add(link)
         for ref, why in versions.lacking.items():
             copying.problem(ref, why)
-        moved = VersionCopying(copying, source.datasets, single_writer=target.single_writer)
+        moved = VersionCopying(
+            copying, source.datasets, target.datasets, single_writer=target.single_writer
+        )
         moved.copy_datasets(versions.datasets)
         moved.copy_models(versions.models)
         copy_experiments(copying, _experiments(source, chosen, found))

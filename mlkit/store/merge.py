@@ -50,7 +50,9 @@ def merge(source: "Parts", target: "Parts", *, progress: bool | None = None) -> 
         models = all_versions(source.storage, "models")
         copying = Copying(source.storage, target.storage, shown)
         _copy_contents(copying)
-        versions = VersionCopying(copying, source.datasets, single_writer=target.single_writer)
+        versions = VersionCopying(
+            copying, source.datasets, target.datasets, single_writer=target.single_writer
+        )
         versions.copy_datasets(datasets)
         versions.copy_models(models)
         versions.copy_monitors()

@@ -57,11 +57,13 @@ class VersionCopying:
     Args:
         copying: What is copied where.
         datasets: The datasets of the source.
+        there: The datasets of the target.
         single_writer: The caller promises to be the only writer of the target.
     """
 
     copying: Copying
     datasets: "Datasets"
+    there: "Datasets"
     single_writer: bool = False
     _numbers: dict[tuple[str, str, int], int] = field(factory=dict, init=False)
     _held: dict[tuple[str, str], Held] = field(factory=dict, init=False)
@@ -169,8 +171,7 @@ class VersionCopying:
         if new:
             self.copying.was_copied(what, len(one.data))
             if not is_model:
-                self._lists.refresh()
-                self._lists.add(self._dataset(name, one).listing.chunks())
+                self._list_chunks(self._dataset(name, one))
         else:
             self.copying.was_there(what)
         if number != one.number:
@@ -179,6 +180,15 @@ class VersionCopying:
 
     def _dataset(self, name: str, one: Numbered) -> DatasetVersion:
         return DatasetVersion.from_document(name, one.fields, self.datasets._reader)  # noqa: SLF001 - one store
+
+    def _list_chunks(self, version: DatasetVersion) -> None:
+        """List the chunks of a version that is there now."""
+        self._lists.refresh()
+        if self._lists.complete:
+            self._lists.add(version.listing.chunks())
+        else:  # a list of this version alone would seem to be one of all
+            self.there.index_chunks(self._lists)
+            self._lists.complete = True
 
     def _have(self, paths: list[str], ref: str) -> bool:
         """Have what a version needs in the target, and tell whether all of it is there."""

@@ -224,6 +224,13 @@ class TestNames:
         with pytest.raises(InvalidName, match="by case only"):
             datasets.log("flights", TABLE)
 
+    def test_a_name_whose_folder_is_empty_is_said_to_have_no_version(self, tmp_path, open_datasets):
+        (tmp_path / "store" / "datasets" / "flights").mkdir(parents=True)
+        datasets = open_datasets(LocalStorage(tmp_path / "store"))
+        with pytest.raises(NotFound, match="'flights' has no version"):
+            datasets.get("flights")
+        assert datasets.log("flights", TABLE).number == 1
+
     def test_an_unknown_name_is_answered_with_a_near_one(self, datasets):
         datasets.log("flights", TABLE)
         with pytest.raises(NotFound, match="Did you mean 'flights'"):

@@ -547,6 +547,23 @@ def test_nothing_of_a_hostile_store_gets_out_of_its_place(full, team):
     assert list(team.verify()) == []
 
 
+def test_a_store_without_lists_of_chunks_has_those_of_all_versions_after_a_merge(
+    store, team, tmp_path
+):
+    (tmp_path / "body").write_bytes(os.urandom(300_000))
+    team.log_dataset("mine", tmp_path / "body")
+    for entry in list(team._storage.list("chunks")):
+        team._storage.delete(entry.path)
+    store.log_dataset("theirs", {"x": [1]})
+    team = mlkit.Store(team.url)
+    team.merge(store)
+    held = bodies(team, "packs")
+    team = mlkit.Store(team.url)
+    again = team.log_dataset("copy", tmp_path / "body")
+    assert bodies(team, "packs").keys() == held.keys()
+    assert again.files() == team.dataset("mine").files()
+
+
 @pytest.fixture
 def lying(store, tmp_path):
     """A store whose versions say that they are another content, and the digests they took."""
