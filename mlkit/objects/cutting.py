@@ -54,11 +54,6 @@ def fixed(stream: BinaryIO, size: int = CHUNK_SIZE) -> Iterator[bytes]:
         yield chunk
 
 
-def by_content() -> bool:
-    """Tell whether files are cut by their content."""
-    return _chunker() is not None
-
-
 def _chunker() -> Any:
     """Give a new chunker, None where the library isn't there or is its slow twin in Python."""
     try:

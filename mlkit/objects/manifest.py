@@ -19,7 +19,9 @@ from mlkit.objects.packs import MOST_OF_CHUNK, MOST_OF_OFFSET, ChunkRef
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ODD = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
+ODD = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
+"""What no path in a version has."""
+
 _UNFIT = r"[\x00-\x1f\x7f\\]|(^|/)\.{0,2}(/|$)"
 _LONGEST = 4096
 _ROWS = 4096
@@ -70,7 +72,7 @@ def path_fault(path: str) -> str:
         >>> path_fault("../secret")
         "'..' would leave the folder"
     """
-    if _ODD.search(path):
+    if ODD.search(path):
         return "it has control characters, backslashes or bytes that are no UTF-8"
     if len(path.encode()) > _LONGEST:
         return f"it is longer than {_LONGEST} bytes"

@@ -3,16 +3,14 @@
 # ruff: noqa: PTH112, PTH116
 
 import os
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mlkit.data.storing.found_files import FileState, FoundFiles
 from mlkit.errors import InvalidInput
-from mlkit.objects.manifest import path_fault
+from mlkit.objects.manifest import ODD, path_fault
 
-_ODD = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 _LONG = 1000
 
 CHECKING_OUT = ".mlkit-checkout-"
@@ -69,7 +67,7 @@ def _walk(root: str) -> Iterator[tuple[str, FileState]]:
             path = f"{inner}/{entry.name}" if inner else entry.name
             if path.startswith(CHECKING_OUT):
                 continue
-            if _ODD.search(entry.name) or len(path) > _LONG:
+            if ODD.search(entry.name) or len(path) > _LONG:
                 _check_path(root, path)
             real = _follow(root, entry, path) if entry.is_symlink() else ""
             if entry.is_file():
