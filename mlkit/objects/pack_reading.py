@@ -167,21 +167,6 @@ class PackReader:
         return pieces
 
 
-def read_chunk(storage: "Storage", ref: ChunkRef) -> bytes:
-    """Give the bytes of a chunk, after checking them.
-
-    Raises:
-        NotFound: The pack is missing.
-        Corrupt: The bytes don't match the chunk's digest.
-    """
-    return next(PackReader(storage).stream([ref]))
-
-
-def read_chunks(storage: "Storage", refs: Iterable[ChunkRef]) -> Iterator[bytes]:
-    """Give the bytes of many chunks in order; see `PackReader.stream`."""
-    return PackReader(storage).stream(refs)
-
-
 def _neighbours(refs: list[ChunkRef]) -> Iterator[list[ChunkRef]]:
     """Give the chunks in groups that are one range of a pack, of a few chunks' size."""
     group: list[ChunkRef] = []

@@ -21,7 +21,7 @@ from mlkit.data.storing.folder import files_of, single_file
 from mlkit.errors import InvalidInput, StorageFault
 from mlkit.objects import cutting
 from mlkit.objects.intake import Intake
-from mlkit.objects.pack_reading import read_chunks
+from mlkit.objects.pack_reading import PackReader
 from mlkit.objects.pack_writer import PackWriter
 from mlkit.storage.memory import MemoryStorage
 from mlkit.testing import Fault, FaultyStorage
@@ -42,7 +42,7 @@ def taken(files, storage=None):
 
 
 def read_back(manifest, storage):
-    return {entry.path: b"".join(read_chunks(storage, entry.chunks)) for entry in manifest}
+    return {entry.path: b"".join(PackReader(storage).stream(entry.chunks)) for entry in manifest}
 
 
 @pytest.mark.parametrize("size", [0, 1, LEAST - 1, LEAST, LEAST + 1, len(BODY)])

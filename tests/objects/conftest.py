@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from mlkit.objects.pack_reading import PackReader
 from mlkit.objects.pack_writer import PackWriter
 from mlkit.objects.packs import ChunkRef
 from mlkit.storage.local import LocalStorage
@@ -23,6 +24,12 @@ def storage(request, tmp_path):
 def fresh():
     """Gives a new storage in memory, as often as it is asked."""
     return lambda: MemoryStorage(f"objects-{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
+def read_chunk():
+    """Reads one chunk, checked."""
+    return lambda storage, ref: next(PackReader(storage).stream([ref]))
 
 
 @pytest.fixture

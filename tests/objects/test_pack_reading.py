@@ -7,7 +7,7 @@ import pytest
 
 from mlkit.errors import Corrupt, NotFound, StorageFault
 from mlkit.objects.blobs import object_path
-from mlkit.objects.pack_reading import BLOCK, PackReader, read_chunk, read_chunks
+from mlkit.objects.pack_reading import BLOCK, PackReader
 from mlkit.objects.pack_writer import PackWriter
 from mlkit.objects.packs import PACK_SIZE, ChunkRef
 from mlkit.storage.memory import MemoryStorage
@@ -44,13 +44,13 @@ def reader(far, tmp_path):
     return PackReader(far, tmp_path / "cache")
 
 
-def test_chunks_are_given_in_the_order_they_are_asked_for(storage):
+def test_chunks_are_given_in_the_order_they_are_asked_for(storage, read_chunk):
     chunks = sizes(5, 100_000, 1, 3000, 2 << 20)
     refs = stored(storage, chunks, pack_size=150_000)
-    assert list(read_chunks(storage, refs)) == chunks
-    assert list(read_chunks(storage, refs[::-1])) == chunks[::-1]
-    assert list(read_chunks(storage, [refs[2]] * 3)) == [chunks[2]] * 3
-    assert list(read_chunks(storage, [])) == []
+    assert list(PackReader(storage).stream(refs)) == chunks
+    assert list(PackReader(storage).stream(refs[::-1])) == chunks[::-1]
+    assert list(PackReader(storage).stream([refs[2]] * 3)) == [chunks[2]] * 3
+    assert list(PackReader(storage).stream([])) == []
     assert read_chunk(storage, refs[3]) == chunks[3]
 
 
@@ -61,17 +61,17 @@ def test_neighbours_are_read_at_once(storage):
     assert [verb for verb, _ in watched.operations] == ["read"]
 
 
-def test_a_damaged_chunk_is_never_given_and_its_neighbours_are(storage, flip):
+def test_a_damaged_chunk_is_never_given_and_its_neighbours_are(storage, flip, read_chunk):
     chunks = sizes(1000, 1000)
     refs = stored(storage, chunks)
     flip(storage, object_path("packs", refs[1].pack), 8 * 1500)
     assert read_chunk(storage, refs[0]) == chunks[0]
     for wanted in ([refs[1]], refs):
         with pytest.raises(Corrupt, match="doesn't match its digest"):
-            list(read_chunks(storage, wanted))
+            list(PackReader(storage).stream(wanted))
 
 
-def test_a_pack_that_is_missing_or_cut_is_said(storage):
+def test_a_pack_that_is_missing_or_cut_is_said(storage, read_chunk):
     refs = stored(storage, sizes(1000, 1000))
     path = object_path("packs", refs[0].pack)
     storage.write(path, storage.read(path)[:1500])

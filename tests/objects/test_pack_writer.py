@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from mlkit._core.hashing import hex_of
 from mlkit.errors import StorageFault
 from mlkit.objects.blobs import object_path
-from mlkit.objects.pack_reading import read_chunk
 from mlkit.objects.pack_writer import KnownChunk, PackWriter
 from mlkit.storage.wrapped import WrappedStorage
 from mlkit.testing import Fault, FaultyStorage, Kill
@@ -56,7 +55,7 @@ def test_the_seal_of_many_tiny_chunks_counts_too(storage, put):
     assert max(packs(storage).values()) <= 4000 + 2 + ROW + SEAL
 
 
-def test_a_chunk_may_be_larger_than_a_pack(storage, put):
+def test_a_chunk_may_be_larger_than_a_pack(storage, put, read_chunk):
     refs = put(storage, [b"a", b"b" * 1000, b"c"], pack_size=100)
     assert len({ref.pack for ref in refs}) == 2
     assert [read_chunk(storage, ref)[:1] for ref in refs] == [b"a", b"b", b"c"]
@@ -81,7 +80,7 @@ def test_known_chunks_are_not_stored_again(storage, put):
 
 
 @pytest.mark.parametrize("harm", ["missing", "cut"])
-def test_a_known_chunk_whose_pack_is_missing_or_cut_is_stored_again(storage, put, harm):
+def test_a_known_chunk_whose_pack_is_missing_or_cut_is_stored_again(storage, put, harm, read_chunk):
     [ref] = refs = put(storage, [b"old" * 20])
     path = object_path("packs", ref.pack)
     if harm == "missing":
@@ -117,7 +116,7 @@ def test_a_pack_that_is_there_cut_is_written_again(storage, put):
 
 
 @given(st.lists(st.binary(max_size=40), max_size=30), st.integers(1, 200))
-def test_any_chunks_come_back_whatever_the_size_of_packs(fresh, put, chunks, size):
+def test_any_chunks_come_back_whatever_the_size_of_packs(fresh, put, read_chunk, chunks, size):
     storage = fresh()
     refs = put(storage, chunks, pack_size=size)
     assert [read_chunk(storage, ref) for ref in refs] == chunks
@@ -137,7 +136,7 @@ class TestManyPacks:
         assert len(watched.operations) <= 64 + 256
         assert {verb for verb, _ in watched.operations} == {"stat", "list"}
 
-    def test_those_that_are_missing_are_stored_again(self, storage, put):
+    def test_those_that_are_missing_are_stored_again(self, storage, put, read_chunk):
         chunks = [b"%d" % number * 20 for number in range(200)]
         refs = put(storage, chunks, pack_size=1)
         for ref in refs[::3]:
