@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from mlkit._core.remembered import Remembered
-from mlkit.errors import Corrupt
+from mlkit.errors import Corrupt, InvalidInput
 from mlkit.objects.blobs import Blobs
 from mlkit.objects.manifest import FileEntry, Manifest, checked, schema
 from mlkit.storage.parallel import each, threads_for
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LEAST = 2048
 _MOST = 8192
 _ROWS = 512
-_BASE = 64 << 20
+_BASE = 256 << 20
 _RATIO = 200  # a file has a digest, of 32 bytes that don't shrink, or a place of its own
 _LEAST_ROW = 8
 _ENDS = 1 << 21  # of the 32 bits of a path's hash: one path in 2,048 ends a shard
@@ -62,14 +62,29 @@ def _ends(path: str) -> bool:
 
 
 def encode_shard(shard: Manifest) -> bytes:
-    """Give the bytes of a shard: Parquet, the same for the same files."""
+    """Give the bytes of a shard: Parquet, the same for the same files.
+
+    Raises:
+        InvalidInput: A file has so many equal chunks that no reader would take it.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
     table = shard.table.combine_chunks().replace_schema_metadata(schema().metadata)
     pq.write_table(table, sink, compression="zstd", use_dictionary=["chunks.list.element.pack"])
-    return bytes(sink.getvalue())
+    data = bytes(sink.getvalue())
+    if table.nbytes > _most(len(data)):  # a file of terabytes of nothing
+        raise InvalidInput(
+            f"The file {table['path'][0].as_py()!r} and those after it have too many equal parts",
+            hint="Pack large files that are nearly empty first, such as with zstd",
+        )
+    return data
+
+
+def _most(size: int) -> int:
+    """Give the bytes of memory that the values of a shard of some bytes may take."""
+    return _BASE + _RATIO * size
 
 
 def decode_shard(data: "bytes | pa.Buffer", where: str) -> Manifest:
@@ -106,7 +121,7 @@ def _read_bounded(file: "pq.ParquetFile", size: int) -> "pa.Table":
     import pyarrow as pa
 
     # Of a hostile footer only the rows are asked for: to ask for a column of it ends the process.
-    most = _BASE + _RATIO * size
+    most = _most(size)
     batches = []
     if file.metadata.num_rows * _LEAST_ROW <= most:
         for batch in file.iter_batches(batch_size=_ROWS, use_threads=False):

@@ -1,5 +1,7 @@
 """Manifests: the files of a version, as Parquet."""
 
+from contextlib import suppress
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -226,6 +228,15 @@ def test_no_flipped_bits_make_a_manifest_an_error_of_another_kind(draw):
             assert not path_fault(file.path)
     except Corrupt as error:
         assert error.message.startswith("m ")  # noqa: PT017 - either outcome is right
+
+
+def test_no_flipped_bit_of_the_footer_ends_the_process():
+    whole = encode(ENTRIES)
+    for bit in range(8 * len(whole) // 2, 8 * len(whole), 5):
+        data = bytearray(whole)
+        data[bit // 8] ^= 1 << bit % 8
+        with suppress(Corrupt):
+            decode(bytes(data))
 
 
 class TestColumns:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlkit._core.hashing import digest_bytes
-from mlkit.errors import Corrupt, NotFound
+from mlkit.errors import Corrupt, InvalidInput, NotFound
 from mlkit.objects.blobs import Blobs
 from mlkit.objects.manifest import FileEntry, Manifest, Source, schema
 from mlkit.objects.packs import ChunkRef
@@ -209,7 +209,7 @@ BOMBS = {
 def test_a_small_shard_that_would_fill_the_memory_is_refused_before_it_does(bomb, encoding):
     row = {**Manifest.of([entry("a")]).table.to_pylist()[0], **BOMBS[bomb]}
     one = pa.Table.from_pylist([row], schema=schema())
-    rows = one.take(pa.array([0] * (500 if bomb == "long texts" else 20_000)))
+    rows = one.take(pa.array([0] * (500 if bomb == "long texts" else 40_000)))
     options = (
         {}
         if encoding == "dictionary"
@@ -234,6 +234,15 @@ def test_a_small_shard_that_would_fill_the_memory_is_refused_before_it_does(bomb
     finally:
         pa.set_memory_pool(usual)
     assert watched.max_memory() < 512 << 20
+
+
+def test_no_shard_is_written_that_would_not_be_read(monkeypatch):
+    nearly_empty = Manifest.of([entry("a", chunks=5000)])
+    assert len(decode_shard(encode_shard(nearly_empty), "m")) == 1
+    monkeypatch.setattr("mlkit.objects.shards._BASE", 1000)
+    monkeypatch.setattr("mlkit.objects.shards._RATIO", 1)
+    with pytest.raises(InvalidInput, match="too many equal parts"):
+        encode_shard(nearly_empty)
 
 
 def test_files_with_the_longest_paths_in_common_folders_are_read(large):
