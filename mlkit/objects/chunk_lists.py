@@ -6,6 +6,7 @@ that aren't much longer than itself, so there are few of them, each at least twi
 shorter ones. Lists only save space: one that is lost or damaged makes chunks be stored again.
 """
 
+import base64
 import re
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
@@ -34,6 +35,7 @@ NAME = re.compile(r"chunks/(?P<digits>[0-9a-f]{64})\.parquet")
 _GROUP = 1 << 14
 _HELD = 128
 _RAW = 32
+_FIRSTS = b"mlkit.firsts"
 
 
 @frozen(eq=False)
@@ -224,12 +226,13 @@ class ChunkLists:
 
         try:
             file = pq.ParquetFile(pa.BufferReader(self._bytes(path)), pre_buffer=False)
-            groups = [file.metadata.row_group(n) for n in range(file.metadata.num_row_groups)]
-            firsts = [group.column(0).statistics.min for group in groups]
-            told = all(isinstance(first, bytes) for first in firsts)
+            joined = (file.schema_arrow.metadata or {}).get(_FIRSTS, b"")
+            raw = base64.b64decode(joined, validate=True)
+            firsts = [raw[at : at + _RAW] for at in range(0, len(raw), _RAW)]
+            told = len(raw) == _RAW * file.metadata.num_row_groups
             if file.schema_arrow != _schema() or not told or firsts != sorted(firsts):
                 raise Corrupt(f"{path} is no list of chunks")
-        except (pa.ArrowException, OSError, AttributeError, TypeError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise Corrupt(f"{path} is no list of chunks: {error}") from error
         return _List(path, file, firsts)
 
@@ -299,6 +302,9 @@ def _encoded(table: "pa.Table") -> bytes:
     if len(digests) > 1:
         new = pc.not_equal(digests[1:], digests[:-1])
         table = table.filter(pa.concat_arrays([pa.array([True]), new]))
+    starts = range(0, table.num_rows, _GROUP)
+    firsts = b"".join(table["digest"][row].as_py() for row in starts)
+    table = table.replace_schema_metadata({_FIRSTS: base64.b64encode(firsts)})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", row_group_size=_GROUP, use_dictionary=["pack"])
     return bytes(sink.getvalue())
