@@ -5,7 +5,6 @@ import os
 from array import array
 from collections import deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -17,6 +16,8 @@ from mlkit.objects.pack_writer import PackWriter
 from mlkit.storage.parallel import Pool
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import pyarrow as pa
 
 _WAITING = 24

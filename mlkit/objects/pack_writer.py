@@ -4,7 +4,6 @@ import hashlib
 import tempfile
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, Self, cast
 
@@ -19,6 +18,8 @@ from mlkit.storage.faulting import fault
 from mlkit.storage.parallel import Pool, threads_for
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from mlkit.storage.protocol import Entry, Storage
 
 _WRITERS = 2

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from mlkit.data.demands import Demands
@@ -18,6 +17,8 @@ from mlkit.objects.pack_writer import PackWriter
 from mlkit.storage.parallel import Pool
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import pyarrow as pa
 
 _AHEAD = 8
