@@ -11,7 +11,7 @@ class Remembered(Generic[V]):
 
     That one has a lock before Python 3.12, which all objects of a class share: of many threads
     that each read from a storage, one reads and all others wait. Here none does; where two threads
-    ask the same object at the same time, both find it out.
+    ask the same object at the same time, both find it out, and both get what was found first.
 
     Args:
         find: Finds it out; the method that is decorated.
@@ -39,6 +39,6 @@ class Remembered(Generic[V]):
     def __get__(self, of: object | None, owner: type) -> Self | V:
         if of is None:
             return self
-        value = self._find(of)
-        of.__dict__[self._find.__name__] = value  # which comes before this from now on
+        # What the object holds under the name comes before this from now on.
+        value: V = of.__dict__.setdefault(self._find.__name__, self._find(of))
         return value

@@ -4,12 +4,13 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 from mlkit._core.clock import now_ns
+from mlkit._core.remembered import Remembered
 from mlkit._core.settings import cache_dir, default_store_url, patience, spool_dir
 from mlkit.objects.blobs import Blobs
 from mlkit.provenance.environment import user
@@ -81,7 +82,7 @@ class Rooms:
         """Where the store is, without credentials."""
         return self._storage.url
 
-    @cached_property
+    @Remembered
     def runs(self) -> Runs:
         """The runs of the store; iterating gives them, the oldest first."""
         around = Surroundings(
@@ -104,7 +105,7 @@ class Rooms:
         )
         return Runs(around, _pulse, _recorders)
 
-    @cached_property
+    @Remembered
     def _index(self) -> "RunIndex":
         from mlkit.index.run_index import RunIndex
 
@@ -117,12 +118,12 @@ class Rooms:
             single_writer=self._single_writer,
         )
 
-    @cached_property
+    @Remembered
     def experiments(self) -> Experiments:
         """The experiments of the store: `store.experiments["flights"]`."""
         return Experiments(self._storage, counts=self._index.counts, clock=now_ns)
 
-    @cached_property
+    @Remembered
     def datasets(self) -> "Datasets":
         """The datasets of the store: `store.datasets["flights"]`."""
         from mlkit.data.datasets import Datasets
@@ -137,13 +138,13 @@ class Rooms:
             relations=self._relations,
         )
 
-    @cached_property
+    @Remembered
     def _relations(self) -> "StoreRelations":
         from mlkit.store.relations import StoreRelations
 
         return StoreRelations(self)
 
-    @cached_property
+    @Remembered
     def models(self) -> "Models":
         """The models of the store: `store.models["delay"]`."""
         from mlkit.models.registry import Models

@@ -30,3 +30,10 @@ def test_it_is_found_out_once():
 
 def test_of_the_class_it_is_the_property_itself():
     assert isinstance(Meeting.place, Remembered)
+
+
+def test_threads_that_find_it_out_at_once_get_the_same():
+    meeting = Meeting(threading.Barrier(2))
+    with ThreadPoolExecutor(2) as pool:
+        places = list(pool.map(lambda _: meeting.place, range(2)))
+    assert places == [meeting.place, meeting.place]
