@@ -1,8 +1,14 @@
 """Versions of data through the store: what people do with them from day to day."""
 
+import os
+import time
+
+import pyarrow as pa
 import pytest
 
 import mlkit
+from mlkit.data.storing import file_contents
+from mlkit.data.storing.table_content import TableContent
 from mlkit.errors import InvalidInput
 
 
@@ -99,3 +105,64 @@ def test_a_version_says_what_it_was_held_against(store):
     assert version.demanded["expectations"] == 2  # the column is there, and not below 0
     assert store.dataset("t").demanded == version.demanded
     assert store.log_dataset("other", {"a": [1]}).demanded is None
+
+
+def test_a_table_that_changes_while_it_is_stored_is_no_version(store, monkeypatch):
+    raw = bytearray(8 * 1000)
+    column = pa.Array.from_buffers(pa.int64(), 1000, [None, pa.py_buffer(raw)])
+    digest = TableContent.digest
+
+    def changed(self, around):
+        found = digest(self, around)
+        raw[0] = 1  # as another thread would, between the digest and the bytes
+        return found
+
+    monkeypatch.setattr(TableContent, "digest", changed)
+    with pytest.raises(InvalidInput, match="changed while it was stored"):
+        store.log_dataset("t", pa.table({"a": column}))
+    assert "t" not in store.datasets
+
+
+def test_a_pipe_that_came_in_the_place_of_a_file_is_refused_and_not_waited_for(
+    store, tmp_path, monkeypatch
+):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a").write_bytes(b"a" * 500_000)
+    found = file_contents.files_of
+
+    def swapped(place):
+        files = found(place)
+        (folder / "a").unlink()
+        os.mkfifo(folder / "a")
+        return files
+
+    monkeypatch.setattr(file_contents, "files_of", swapped)
+    with pytest.raises(InvalidInput, match="no plain file any more"):
+        store.log_dataset("t", folder)
+
+
+def test_only_folders_of_checkouts_are_left_out_of_versions(store, tmp_path):
+    folder = tmp_path / "folder"
+    for name in (".mlkit-checkout-mine", "deep/.mlkit-checkout-0123456789abcdef"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "a.txt").write_text("a")
+    version = store.log_dataset("t", folder)
+    assert [entry.path for entry in version.files()] == [".mlkit-checkout-mine/a.txt"]
+
+
+def test_a_checkout_takes_the_time_of_the_disk_and_not_of_a_clock_that_is_ahead(
+    store, tmp_path, monkeypatch
+):
+    with store.new_dataset("t") as folder:
+        (folder / "a.txt").write_text("version one")
+    version = store.dataset("t")
+    day = 24 * 3600 * 10**9
+    ahead = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: ahead() + day)
+    out = version.checkout(tmp_path / "out")
+    status = (out / "a.txt").stat()
+    (out / "a.txt").write_text("version TWO")
+    os.utime(out / "a.txt", ns=(status.st_atime_ns, status.st_mtime_ns))
+    version.checkout(out)
+    assert (out / "a.txt").read_text() == "version one"

@@ -1,6 +1,6 @@
 """Versions as folders on the local disk: written file by file, each whole or not at all."""
 # pathlib would cost more than the system calls it wraps, a million times:
-# ruff: noqa: PTH102, PTH105, PTH106, PTH108, PTH114, PTH118, PTH123
+# ruff: noqa: PTH102, PTH104, PTH105, PTH106, PTH108, PTH114, PTH116, PTH118, PTH123
 
 import os
 import shutil
@@ -92,11 +92,21 @@ class Checkout:
         except OSError as error:
             if isinstance(error, MlkitError):
                 raise
-            raise StorageFault(f"{str(folder)!r} can't be written: {error.strerror}") from error
+            place = error.filename2 or error.filename or str(folder)
+            raise StorageFault(f"{str(place)!r} can't be written: {error.strerror}") from error
         return folder
 
     def _write(self, root: str, progress: Progress) -> None:
-        began = time.time_ns()
+        temporary = os.path.join(root, f".mlkit-checkout-{token()}")
+        _remove_abandoned(root)
+        os.mkdir(temporary, 0o700)
+        try:
+            self._write_all(root, temporary, progress)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def _write_all(self, root: str, temporary: str, progress: Progress) -> None:
+        began = os.stat(temporary).st_mtime_ns  # by the clock of the disk
         _make_folders(root, self.files)
         here = _present(root, self.files)
         place = f"{self.dataset}\0{root}"
@@ -104,17 +114,10 @@ class Checkout:
         lacking = self._lacking(root, here, compared)
         gone = self._gone(place)
         progress.stage("writing files", total=len(lacking))
-        temporary = os.path.join(root, CHECKING_OUT + token())
-        _remove_abandoned(root)
-        if lacking:
-            os.mkdir(temporary, 0o700)
-        try:
-            write = _Writer(root, temporary, self.source)
-            for size in each(write, _jobs(lacking), threads=self.threads):
-                progress.add(count=size[0], size=size[1])
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-        _remove(root, gone)
+        write = _Writer(root, temporary, self.source)
+        for size in each(write, _jobs(lacking), threads=self.threads):
+            progress.add(count=size[0], size=size[1])
+        _remove(root, gone, self.files)
         if self.clean:
             _clear(root, set(self.files.paths.to_pylist()))
         states = _present(root, self.files).to_arrow()
@@ -253,12 +256,20 @@ def _write_all(write: Callable[[memoryview], int | None], data: bytes) -> None:
         view = view[write(view) or 0 :]
 
 
-def _remove(root: str, gone: list[FileEntry]) -> None:
-    """Remove files that are still what was written, and the folders that they leave empty."""
+def _remove(root: str, gone: list[FileEntry], files: Manifest) -> None:
+    """Remove files that are still what was written, and the folders that they leave empty.
+
+    On a disk that folds case, a name that went may be another way to write one that stays.
+    """
+    folded = {path.casefold(): path for path in files.paths.to_pylist()} if gone else {}
     for entry in gone:
         place = f"{root}/{entry.path}"
         with suppress(OSError):
             status = os.lstat(place)
+            other = folded.get(entry.path.casefold())
+            if other is not None and os.path.samestat(status, os.lstat(f"{root}/{other}")):
+                os.rename(place, f"{root}/{other}")
+                continue
             if not stat.S_ISREG(status.st_mode) or status.st_size != entry.size:
                 continue
             if os.path.realpath(place) != place or _digest(root, entry.path) != entry.digest:
@@ -286,7 +297,7 @@ def _remove_abandoned(root: str) -> None:
     """Remove what a checkout that was killed long ago left."""
     with os.scandir(root) as entries:
         for entry in entries:
-            if entry.name.startswith(CHECKING_OUT) and entry.is_dir(follow_symlinks=False):
+            if CHECKING_OUT.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
                 with suppress(OSError):
                     if time.time() - entry.stat(follow_symlinks=False).st_mtime > _ABANDONED:
                         shutil.rmtree(entry.path, ignore_errors=True)

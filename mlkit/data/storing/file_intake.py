@@ -1,9 +1,11 @@
 """The bytes of local files on their way into a store, read once each, and only while they stand."""
 # pathlib would cost more than the system calls it wraps, a million times:
-# ruff: noqa: PTH116, PTH123
+# ruff: noqa: PTH116
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 
 from attrs import frozen
@@ -85,7 +87,7 @@ def _read_small(group: list[LocalFile]) -> list[_Read | LocalFile]:
 def _read(file: LocalFile) -> _Read | LocalFile:
     for _ in range(_ATTEMPTS):
         try:
-            with open(file.source, "rb", buffering=0) as stream:
+            with open(file.source, "rb", buffering=0, opener=_opened) as stream:
                 before = FileState.of(os.fstat(stream.fileno()))
                 data = stream.read(cutting.LEAST + 1) or b""
             after = FileState.of(os.stat(file.source))
@@ -102,7 +104,7 @@ def _take_large(file: LocalFile, intake: Intake) -> tuple[Kept, FileState]:
     for _ in range(_ATTEMPTS):
         taking = intake.open()
         try:
-            with open(file.source, "rb", buffering=0) as stream:
+            with open(file.source, "rb", buffering=0, opener=_opened) as stream:
                 before = FileState.of(os.fstat(stream.fileno()))
                 for chunk in cutting.cut(stream):
                     taking.take(chunk)
@@ -115,6 +117,20 @@ def _take_large(file: LocalFile, intake: Intake) -> tuple[Kept, FileState]:
         if before == after and kept.size == after.size:
             return kept, after
     raise _changed(file)
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open a plain file; what was put in its place meanwhile, such as a pipe, never makes it wait.
+
+    Raises:
+        OSError: It is no plain file any more.
+    """
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # Python itself refuses a folder
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "It is no plain file any more")
+    return descriptor
 
 
 def _unreadable(file: LocalFile, error: OSError) -> InvalidInput:

@@ -3,6 +3,7 @@
 # ruff: noqa: PTH112, PTH116
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,8 +14,8 @@ from mlkit.objects.manifest import ODD, path_fault
 
 _LONG = 1000
 
-CHECKING_OUT = ".mlkit-checkout-"
-"""What the folder of a checkout that goes on begins with; it is no part of what is versioned."""
+CHECKING_OUT = re.compile(r"\.mlkit-checkout-[0-9a-f]{16}")
+"""The names of folders of checkouts that go on, or were killed; they are never versioned."""
 
 
 def single_file(file: Path) -> FoundFiles:
@@ -65,7 +66,7 @@ def _walk(root: str) -> Iterator[tuple[str, FileState]]:
         inner, above = waiting.pop()
         for entry in _scan(f"{root}/{inner}" if inner else root):
             path = f"{inner}/{entry.name}" if inner else entry.name
-            if path.startswith(CHECKING_OUT):
+            if CHECKING_OUT.fullmatch(entry.name):
                 continue
             if ODD.search(entry.name) or len(path) > _LONG:
                 _check_path(root, path)

@@ -66,7 +66,7 @@ class StatCache:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        table = self._load(self._file(place))
+        table = None if _only_reads(files.root) else self._load(self._file(place))
         if table is None:
             return Compared("", Manifest.of(()), range(len(files)))
         now = files.to_arrow()
@@ -140,6 +140,17 @@ class StatCache:
             writer.write_table(table)
         body = sink.getvalue()
         local_cache(self._cache).put(file, hashlib.sha256(body).digest() + memoryview(body))
+
+
+def _only_reads(root: str) -> bool:
+    """Tell whether a folder is mounted to be read only: another image may stand there next time.
+
+    Such an image may have been made with any times and numbers of files.
+    """
+    try:
+        return bool(os.statvfs(root).f_flag & os.ST_RDONLY)
+    except (OSError, AttributeError):  # where there is nothing of the kind
+        return False
 
 
 def _manifest(table: "pa.Table") -> Manifest:

@@ -73,12 +73,14 @@ class TableContent:
                 yield batch
 
         batches = counted(self._checked(self._batches()))
-        if self._identity is None:
-            hasher = TableHasher(self._stream.schema)
-            write_parquet(_hashed(batches, hasher), self._stream.schema, taking.take)
-            self._identity = hasher.identity(rows)
-        else:
-            write_parquet(batches, self._stream.schema, taking.take)
+        hasher = TableHasher(self._stream.schema)
+        write_parquet(_hashed(batches, hasher), self._stream.schema, taking.take)
+        before, self._identity = self._identity, hasher.identity(rows)
+        if before is not None and before.digest != self._identity.digest:
+            raise InvalidInput(  # another thread writes to what was in memory
+                "The table changed while it was stored",
+                hint="Do it again when nothing writes to its columns; no version was made",
+            )
         intake.add(FILE, taking.finish())
         return intake.manifest
 
