@@ -56,7 +56,6 @@ class Intake:
     def __init__(self, packs: PackWriter) -> None:
         self._packs = packs
         self._pool = Pool(os.cpu_count(), thread_name_prefix="mlkit-chunks")
-        self._whole = Pool(1, thread_name_prefix="mlkit-files")
         self._paths: list[str] = []
         self._sizes, self._counts = array("q"), array("q", [0])
         self._digests = bytearray()
@@ -71,8 +70,7 @@ class Intake:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for pool in (self._pool, self._whole):
-            pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(cancel_futures=True)
 
     def keep(self, chunks: Iterable[bytes]) -> Kept:
         """Take the chunks of a file of any size; see `open`."""
@@ -83,7 +81,7 @@ class Intake:
 
     def open(self) -> "Taking":
         """Begin a file of any size; a few of its chunks are in memory. One is open at a time."""
-        return Taking(self._packs, self._pool, self._whole)
+        return Taking(self._packs, self._pool)
 
     def keep_small(self, data: bytes, digest: bytes) -> Kept:
         """Take a file that is a single chunk, and was digested already.
@@ -129,13 +127,12 @@ class Taking:
     Args:
         packs: Where the chunks go.
         pool: Digests the chunks.
-        whole: Digests the file; a pool of one thread, so in order.
     """
 
-    def __init__(self, packs: PackWriter, pool: Pool, whole: Pool) -> None:
-        self._packs, self._pool, self._whole = packs, pool, whole
+    def __init__(self, packs: PackWriter, pool: Pool) -> None:
+        self._packs, self._pool = packs, pool
         self._file = hashlib.sha256()
-        self._waiting: deque[tuple[bytes, Future[bytes], Future[None]]] = deque()
+        self._waiting: deque[tuple[bytes, Future[bytes]]] = deque()
         self._places: list[Place] = []
         self.size = 0
         """The bytes that were taken."""
@@ -143,9 +140,8 @@ class Taking:
     def take(self, chunk: bytes) -> None:
         """Take the next chunk."""
         self.size += len(chunk)
-        digest = self._pool.submit(_digest, chunk)
-        update = self._whole.submit(self._file.update, chunk)
-        self._waiting.append((chunk, digest, update))
+        self._waiting.append((chunk, self._pool.submit(_digest, chunk)))
+        self._file.update(chunk)  # while threads digest the chunks
         if len(self._waiting) > _WAITING:
             self._next()
 
@@ -156,8 +152,7 @@ class Taking:
         return Kept(self.size, self._file.digest(), tuple(self._places))
 
     def _next(self) -> None:
-        chunk, digest, update = self._waiting.popleft()
-        update.result()
+        chunk, digest = self._waiting.popleft()
         self._places.append(self._packs.add(chunk, digest.result()))
 
 

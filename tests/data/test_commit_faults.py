@@ -19,7 +19,7 @@ from mlkit.storage.memory import MemoryStorage
 from mlkit.testing import Fault, FaultyStorage, Kill
 
 SCHEMA = pa.schema({"n": pa.int64(), "s": pa.string()})
-THREADS = ("mlkit-packs", "mlkit-chunks", "mlkit-files", "mlkit-identity")
+THREADS = ("mlkit-packs", "mlkit-chunks", "mlkit-identity")
 
 
 def batches(count=4, seed=1):
