@@ -256,7 +256,7 @@ def test_large_tables_are_hashed_on_several_threads_with_the_same_result(monkeyp
             used.append(args)
             return super().submit(*args)
 
-    monkeypatch.setattr("mlkit.data.identity.ThreadPoolExecutor", Watched)
+    monkeypatch.setattr("mlkit.data.identity.Pool", Watched)
     hasher = TableHasher(table.schema)
     for batch in table.to_batches(max_chunksize=70_000):
         hasher.update(batch)
